@@ -1,0 +1,213 @@
+"""The only room that speaks LLVM: atomics, fences, pause, bit tricks, unaligned loads, libc calls.
+
+Numba has no CPU atomics; these intrinsics emit them with their natural 8-byte alignment (an under-aligned
+atomic would become a libcall with a process-local lock). None of them checks bounds: callers index with
+values they validated. They cannot run under `.py_func`.
+"""
+
+import platform
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+AARCH64 = platform.machine() == "aarch64"
+I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
+SYS_FUTEX = 98 if AARCH64 else 202
+CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
+
+
+def _element(context, builder, array_type, array, index, width=None):
+    """Pointer to array[index], or to byte `index` of a byte array as an integer of `width` bits."""
+    struct = context.make_array(array_type)(context, builder, array)
+    pointer = builder.gep(struct.data, [index])
+    return builder.bitcast(pointer, ir.IntType(width).as_pointer()) if width else pointer
+
+
+def _loader(name, ordering):
+    @intrinsic
+    def load(typingctx, words, index):
+        def codegen(context, builder, signature, args):
+            pointer = _element(context, builder, signature.args[0], args[0], args[1])
+            return builder.load_atomic(pointer, ordering, 8, typ=I64)
+
+        return types.int64(words, types.int64), codegen
+
+    load.__doc__ = f"{name}(words, index) -> int64: atomic load, {ordering}."
+    return load
+
+
+def _storer(name, ordering):
+    @intrinsic
+    def store(typingctx, words, index, value):
+        def codegen(context, builder, signature, args):
+            pointer = _element(context, builder, signature.args[0], args[0], args[1])
+            builder.store_atomic(args[2], pointer, ordering, 8)
+            return context.get_dummy_value()
+
+        return types.void(words, types.int64, types.int64), codegen
+
+    store.__doc__ = f"{name}(words, index, value): atomic store, {ordering}."
+    return store
+
+
+def _fence(ordering):
+    @intrinsic
+    def fence(typingctx):
+        def codegen(context, builder, signature, args):
+            builder.fence(ordering)
+            return context.get_dummy_value()
+
+        return types.void(), codegen
+
+    fence.__doc__ = f"Memory fence, {ordering}."
+    return fence
+
+
+load_relaxed = _loader("load_relaxed", "monotonic")
+load_acquire = _loader("load_acquire", "acquire")
+load_seq_cst = _loader("load_seq_cst", "seq_cst")
+store_relaxed = _storer("store_relaxed", "monotonic")
+store_release = _storer("store_release", "release")
+store_seq_cst = _storer("store_seq_cst", "seq_cst")
+fence_acquire = _fence("acquire")
+fence_release = _fence("release")
+fence_seq_cst = _fence("seq_cst")
+
+
+@intrinsic
+def cpu_relax(typingctx):
+    """Tell the core that this is a spin loop (x86 PAUSE, aarch64 ISB)."""
+
+    def codegen(context, builder, signature, args):
+        if AARCH64:
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), [I32]), "llvm.aarch64.isb"
+            )
+            builder.call(function, [I32(15)])
+        else:
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(ir.VoidType(), []), "llvm.x86.sse2.pause"
+            )
+            builder.call(function, [])
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+@intrinsic
+def read_ticks(typingctx):
+    """read_ticks() -> int64: the core's cycle counter (TSC, CNTVCT_EL0); not ordered with loads and stores."""
+
+    def codegen(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(I64, []), "llvm.readcyclecounter"
+        )
+        return builder.call(function, [])
+
+    return types.int64(), codegen
+
+
+@intrinsic
+def prefetch(typingctx, words, index):
+    """prefetch(words, index): hint that words[index] will be read and written soon."""
+
+    def codegen(context, builder, signature, args):
+        pointer = _element(context, builder, signature.args[0], args[0], args[1])
+        pointer = builder.bitcast(pointer, I8.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        builder.call(function, [pointer, I32(1), I32(3), I32(1)])
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64), codegen
+
+
+@intrinsic
+def load_u64(typingctx, data, index):
+    """load_u64(bytes, index) -> uint64: eight bytes at any offset; the caller owns index+8 <= len."""
+
+    def codegen(context, builder, signature, args):
+        pointer = _element(context, builder, signature.args[0], args[0], args[1], 64)
+        load = builder.load(pointer, typ=I64)
+        load.align = 1
+        return load
+
+    return types.uint64(data, types.int64), codegen
+
+
+def _bits(name, llvm_name, has_flag):
+    @intrinsic
+    def count(typingctx, value):
+        def codegen(context, builder, signature, args):
+            if not has_flag:
+                return builder.ctpop(args[0])
+            method = builder.cttz if llvm_name == "cttz" else builder.ctlz
+            return method(args[0], ir.IntType(1)(0))
+
+        def cast(context, builder, signature, args):
+            return builder.bitcast(codegen(context, builder, signature, args), I64)
+
+        return types.int64(types.uint64), cast
+
+    count.__doc__ = f"{name}(uint64) -> int64."
+    return count
+
+
+count_trailing_zeros = _bits("count_trailing_zeros", "cttz", True)  # 64 for 0
+count_leading_zeros = _bits("count_leading_zeros", "ctlz", True)  # 64 for 0
+count_ones = _bits("count_ones", "ctpop", False)
+
+
+@intrinsic
+def move_words(typingctx, target, to, source, start, count):
+    """move_words(target, to, source, start, count): memmove of int64 words; the ranges may overlap."""
+
+    def codegen(context, builder, signature, args):
+        target_type, _, source_type, _, _ = signature.args
+        into = _element(context, builder, target_type, args[0], args[1])
+        out_of = _element(context, builder, source_type, args[2], args[3])
+        pointer = I8.as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, pointer, I64, ir.IntType(1)])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.memmove.p0.p0.i64")
+        length = builder.shl(args[4], I64(3))
+        arguments = [builder.bitcast(into, pointer), builder.bitcast(out_of, pointer), length, ir.IntType(1)(0)]
+        builder.call(function, arguments)
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64, types.int64), codegen
+
+
+@intrinsic
+def address_of(typingctx, words, index):
+    """address_of(words, index) -> int64: the address of words[index], for system calls."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ptrtoint(_element(context, builder, signature.args[0], args[0], args[1]), I64)
+
+    return types.int64(words, types.int64), codegen
+
+
+@intrinsic
+def clock_ns(typingctx, clock):
+    """clock_ns(CLOCK_REALTIME | CLOCK_MONOTONIC) -> int64 nanoseconds, by the vDSO's clock_gettime."""
+
+    def codegen(context, builder, signature, args):
+        spec = cgutils.alloca_once(builder, ir.LiteralStructType([I64, I64]))
+        kind = ir.FunctionType(I32, [I32, I64.as_pointer()])
+        function = cgutils.get_or_insert_function(builder.module, kind, "clock_gettime")
+        first = builder.bitcast(spec, I64.as_pointer())
+        builder.call(function, [builder.trunc(args[0], I32), first])
+        seconds = builder.load(first, typ=I64)
+        rest = builder.load(builder.gep(first, [I64(1)]), typ=I64)
+        return builder.add(builder.mul(seconds, I64(1_000_000_000)), rest)
+
+    return types.int64(types.int64), codegen
+
+
+# long syscall(long number, …): a fixed prototype is sound for the variadic call on Linux x86-64 and aarch64.
+syscall6 = types.ExternalFunction(
+    "syscall",
+    types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64),
+)
