@@ -1,0 +1,166 @@
+"""The built-in exchange: a real server on loopback that speaks Binance spot or USD-M.
+
+async with Exchange(ExchangeOptions(symbols=("BTCUSDT",))) as exchange:
+    exchange.rest_url, exchange.ws_url        # point any client there
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from types import TracebackType
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from .faults import Faults
+from .instruments import Instrument, catalogue
+from .market import Market
+from .options import ExchangeOptions
+from .rest import Rest, Source
+from .session import GOING_AWAY, Session, SessionRules, time_unit_ns
+from .simulation import Simulation
+from .streams import Hub
+from .venues import Venue, venue_named
+from .witness import Witness
+
+DEFAULT_SYMBOLS = 2
+SHUTDOWN_S = 1.0
+
+
+class Exchange:
+    """One running exchange; use it as an async context manager."""
+
+    def __init__(
+        self, options: ExchangeOptions | None = None, clock_ns: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.options = options or ExchangeOptions()
+        self.venue: Venue = venue_named(self.options.venue)
+        self.clock_ns = clock_ns
+        self.sessions: set[Session] = set()
+        self.source, self.hub, self.faults = self._open_source()
+        per_minute = self.options.weight_per_minute or self.venue.weight_per_minute
+        self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic)
+        self.witness = Witness(self.source, self.faults, self.stats)
+        self.rules = self._rules()
+        self._runner: web.AppRunner | None = None
+        self._driver: asyncio.Task | None = None
+        self.port = 0
+
+    def _open_source(self) -> tuple[Source, Hub, Faults]:
+        instruments = chosen_instruments(self.venue.name, self.options.symbols)
+        symbols = [one.symbol for one in instruments]
+        hub, faults = Hub(self.venue, symbols), Faults(symbols)
+        market = Market(instruments, self.options.seed, self.venue.shared_ids)
+        usdm = self.venue.name == "usdm"
+        return Simulation(market, hub, faults, usdm, self.options.speed, self.clock_ns), hub, faults
+
+    def _rules(self) -> SessionRules:
+        chosen, venue = self.options, self.venue
+        return SessionRules(
+            venue.messages_per_second if chosen.messages_per_second is None else chosen.messages_per_second,
+            venue.ping_s if chosen.ping_s is None else chosen.ping_s,
+            venue.pong_timeout_s if chosen.pong_timeout_s is None else chosen.pong_timeout_s,
+        )
+
+    # -------------------------------------------------------------- addresses
+    @property
+    def rest_url(self) -> str:
+        return f"http://{self.options.host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self.options.host}:{self.port}"
+
+    # -------------------------------------------------------------- life
+    async def __aenter__(self) -> "Exchange":
+        app = web.Application()
+        app.add_routes([*self.rest.routes(), *self.witness.routes()])
+        for prefix in ("", "/public", "/market") if self.venue.routed else ("",):
+            for form in ("/ws", "/ws/{streams:.*}", "/stream"):
+                app.router.add_get(prefix + form, self._connect)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        await site.start()
+        self.port = self._runner.addresses[0][1]
+        self._driver = asyncio.create_task(self.source.run())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._driver is not None
+        assert self._runner is not None
+        self._driver.cancel()
+        for session in list(self.sessions):
+            session.part(GOING_AWAY, b"exchange stopped")
+        await self._runner.cleanup()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._driver
+
+    async def wait(self) -> None:
+        """Return only when the source fails; its error is raised here."""
+        assert self._driver is not None
+        await self._driver
+
+    # -------------------------------------------------------------- websocket
+    async def _connect(self, request: web.Request) -> web.StreamResponse:
+        try:
+            unit_ns = time_unit_ns(request.query.get("timeUnit", ""))
+        except ValueError as error:
+            return web.json_response({"code": -1130, "msg": str(error)}, status=400)
+        names = stream_names(request)
+        if len(names) > self.venue.streams_max:
+            message = f"{len(names)} streams, expected at most {self.venue.streams_max} per connection"
+            return web.json_response({"code": 2, "msg": message}, status=400)
+        socket = web.WebSocketResponse(autoping=False, compress=False, timeout=SHUTDOWN_S)
+        await socket.prepare(request)
+        combined = request.path.endswith("/stream")
+        session = Session(socket, self.hub, self.venue, self.rules, request.path, unit_ns, combined)
+        self.sessions.add(session)
+        try:
+            await session.run(names)
+        finally:
+            self.sessions.discard(session)
+        return socket
+
+    def stats(self) -> dict:
+        """Counts since the start, and where each symbol's ids stand."""
+        source = self.source
+        symbols = {}
+        for symbol in source.instruments:
+            history = source.history(symbol)
+            symbols[symbol] = {"first_id": history.first_id, "last_id": history.last_id}
+        return {
+            "venue": self.venue.name,
+            "finished": source.finished,
+            "connections": len(self.sessions),
+            "snapshots": self.rest.snapshots_served,
+            "frames": dict(self.hub.frames),
+            "faults": dict(self.faults.struck),
+            "symbols": symbols,
+        }
+
+
+def chosen_instruments(venue: str, symbols: tuple[str, ...]) -> list[Instrument]:
+    """The instruments named, or the first few; ValueError for a name the catalogue lacks."""
+    known = catalogue(venue)
+    for symbol in symbols:
+        if symbol not in known:
+            raise ValueError(f"symbol was {symbol!r}, expected some of {', '.join(known)}")
+    return [known[symbol] for symbol in symbols or tuple(known)[:DEFAULT_SYMBOLS]]
+
+
+def stream_names(request: web.Request) -> list[str]:
+    """The streams a URL names, in either form; names may be percent-encoded."""
+    text = request.match_info.get("streams") or request.query.get("streams", "")
+    return [name for name in unquote(text).split("/") if name]
+
+
+async def serve(options: ExchangeOptions, started: Callable[[Exchange], None] | None = None) -> None:
+    """Run an exchange until cancelled. `started` is told the addresses once it listens."""
+    async with Exchange(options) as exchange:
+        if started is not None:
+            started(exchange)
+        await exchange.wait()
