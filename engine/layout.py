@@ -242,13 +242,30 @@ B_EVICTED = 11  # levels dropped because the pool was full; the horizon moved in
 B_SIDE = 16  # two side headers of B_SIDE_WORDS each
 B_SIDE_WORDS = 8
 S_LEVELS, S_BLOCKS = 0, 1  # inside a side header
-# then, per side: directory of max keys[blocks], block ids[blocks], lengths[blocks]; then the free
-# stack[blocks]; then the pool: keys[BLOCK_LEVELS] qtys[BLOCK_LEVELS] per block.
+S_LIMIT = 2  # worst key the book still takes; KEY_NONE until the pool had to drop levels
+# then, per side: directory of max keys[room], block ids[room], lengths[room]; then the free stack[room];
+# then the pool: keys[BLOCK_LEVELS] qtys[BLOCK_LEVELS] per block. room = directory_room(blocks).
+# key = price for ASK, -price for BID: the best level is always the first entry of the first block.
+# Keys behind the last one of a block or directory are KEY_NONE, so that a search needs no length.
+DIRECTORY_STEP = 16  # a directory search reads this many keys at a time
+BLOCK_WORDS = 2 * BLOCK_LEVELS
+MERGE_LEVELS = 32  # two neighbours that hold no more than this become one block
+KEY_NONE = (1 << 63) - 1
+NO_PRICE = -1 << 63  # best_price of an empty side
+HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, asks
+RANK_BLOCKS = 4  # ranks are exact in the first four blocks, which hold more than TOP_N_MAX levels
+RANK_DEEP = 1 << 20  # a change behind those blocks
+RANK_UNCHANGED = 1 << 30  # no change at all
+
+
+def directory_room(blocks: int) -> int:
+    """Entries of a directory for a pool of `blocks` blocks, whole search steps."""
+    return round_up(blocks, DIRECTORY_STEP)
 
 
 def book_words(blocks: int) -> int:
     """Words of one full book with a pool of `blocks` blocks shared by both sides, whole cache lines."""
-    return round_up(BOOK_HEADER_WORDS + 7 * blocks + 2 * BLOCK_LEVELS * blocks, LINE_BYTES // WORD_BYTES)
+    return BOOK_HEADER_WORDS + 7 * directory_room(blocks) + BLOCK_WORDS * blocks
 
 
 # ---------------------------------------------------------------- geometry: what kernels need of the file, in words
@@ -382,3 +399,4 @@ assert slot_bytes(TOP_N_DEFAULT) == 768 and record_dtype(TOP_N_DEFAULT).itemsize
 assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_RESCALED + 1
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
 assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS
+assert RANK_BLOCKS // 2 * (MERGE_LEVELS + 1) > TOP_N_MAX and 2 * MERGE_LEVELS <= BLOCK_LEVELS

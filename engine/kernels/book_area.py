@@ -1,0 +1,226 @@
+"""Full books in shared memory: the seqlock around a change, and how another process copies a book.
+
+A book is too large for two cells, so readers retry: the version word is odd while the writer changes it.
+A symbol that updates flat out could keep a reader retrying for ever; such a reader raises a request in the
+control page, and the writer copies that book to the scratch book between two reads of the socket.
+"""
+
+from ..jit import i64, kernel, void, words_in, words_out
+from ..layout import (
+    B_AS_OF,
+    B_BLOCKS,
+    B_EVENT,
+    B_FREE,
+    B_HEALTH,
+    B_LAST_ID,
+    B_RECV,
+    B_SIDE,
+    B_SIDE_WORDS,
+    B_VERSION,
+    BLOCK_LEVELS,
+    BLOCK_WORDS,
+    BOOK_HEADER_WORDS,
+    CTL_BOOK_REQUEST,
+    DIRECTORY_STEP,
+    GEO_BOOK_BLOCKS,
+    GEO_BOOK_STRIDE,
+    GEO_BOOKS,
+    GEO_SCRATCH,
+    GEO_SYMBOLS,
+    LINE_BYTES,
+    READ_BUSY,
+    READ_EMPTY,
+    READ_OK,
+    S_BLOCKS,
+    SIDES,
+    WORD_BYTES,
+)
+from .llvm import (
+    cpu_relax,
+    fence_acquire,
+    fence_release,
+    load_acquire,
+    load_relaxed,
+    move_words,
+    store_relaxed,
+    store_release,
+)
+
+SCRATCH_VERSION, SCRATCH_SYMBOL = 0, 1  # words of the line before the scratch book
+SCRATCH_BOOK = LINE_BYTES // WORD_BYTES
+
+
+@kernel(void(words_out, i64))
+def book_begin(words, base):
+    """Open a change of a full book: its version is odd until book_end.
+
+    words  int64[:], this process the only writer
+    base   first word of the book
+    """
+    store_relaxed(words, base + B_VERSION, load_relaxed(words, base + B_VERSION) | 1)
+    fence_release()  # PAIR book-odd-before-change
+
+
+@kernel(void(words_out, i64, i64, i64, i64, i64, i64))
+def book_end(words, base, as_of_seq, last_id, recv_ns, event_ns, health):
+    """Close a change of a full book: write what it stands for, then make the version even.
+
+    words      int64[:], this process the only writer
+    base       first word of the book, opened by book_begin
+    as_of_seq  seq of the newest record this book includes
+    last_id    the venue's id of the newest update applied
+    recv_ns    CLOCK_REALTIME at the socket read, ns
+    event_ns   the venue's time, ns; 0 where it sends none
+    health     INIT .. DOWN
+    """
+    words[base + B_AS_OF], words[base + B_LAST_ID], words[base + B_HEALTH] = as_of_seq, last_id, health
+    words[base + B_RECV], words[base + B_EVENT] = recv_ns, event_ns
+    version = load_relaxed(words, base + B_VERSION)
+    store_release(words, base + B_VERSION, (version | 1) + 1)  # PAIR book-change-before-even
+
+
+@kernel(void(words_in, i64, i64, words_out, i64, i64))
+def copy_side(words, base, blocks, out, to, side):
+    """Copy the occupied part of one side; counts and ids are clamped, so any copy is safe to walk.
+
+    words   int64[:]
+    base    first word of the book
+    blocks  pool of the book, from the reader's own geometry
+    out     int64[:], holds book_words(blocks) from `to`
+    to      first word of the copy
+    side    BID or ASK
+    """
+    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
+    directory = BOOK_HEADER_WORDS + 3 * side * room
+    pool = BOOK_HEADER_WORDS + 7 * room
+    used = load_relaxed(words, base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS)
+    used = max(i64(0), min(used, blocks))
+    out[to + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS] = used
+    move_words(out, to + directory, words, base + directory, room)
+    for entry in range(directory + room, directory + room + used):
+        block_id = max(i64(0), min(load_relaxed(words, base + entry), blocks - 1))
+        length = max(i64(0), min(load_relaxed(words, base + entry + room), i64(BLOCK_LEVELS)))
+        out[to + entry], out[to + entry + room] = block_id, length
+        first = pool + block_id * BLOCK_WORDS
+        move_words(out, to + first, words, base + first, BLOCK_LEVELS)
+        move_words(out, to + first + BLOCK_LEVELS, words, base + first + BLOCK_LEVELS, length)
+
+
+@kernel(void(words_in, i64, i64, words_out, i64))
+def copy_occupied(words, base, blocks, out, to):
+    """Copy header, free stack and the occupied blocks of a book.
+
+    words   int64[:]
+    base    first word of the book
+    blocks  pool of the book, from the reader's own geometry
+    out     int64[:], holds book_words(blocks) from `to`
+    to      first word of the copy
+    """
+    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
+    stack = BOOK_HEADER_WORDS + 6 * room
+    move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
+    free = max(i64(0), min(load_relaxed(words, base + B_FREE), blocks))
+    out[to + B_BLOCKS], out[to + B_FREE] = blocks, free
+    move_words(out, to + stack, words, base + stack, free)
+    for side in range(SIDES):
+        copy_side(words, base, blocks, out, to, side)
+
+
+@kernel(i64(words_in, i64, i64, words_out))
+def copy_book(words, base, blocks, out):
+    """Try once to copy a full book that its writer may be changing.
+
+    words    int64[:], the bus
+    base     first word of the book
+    blocks   pool of the book, from the reader's own geometry
+    out      int64[book_words(blocks)] or longer: a book of its own at word 0; rubbish unless READ_OK
+    Returns  READ_OK or READ_BUSY.
+    """
+    version = load_acquire(words, base + B_VERSION)  # PAIR book-change-before-even
+    if version & 1:
+        return READ_BUSY
+    copy_occupied(words, base, blocks, out, 0)
+    fence_acquire()  # PAIR book-odd-before-change
+    out[B_VERSION] = version
+    return READ_OK if load_relaxed(words, base + B_VERSION) == version else READ_BUSY
+
+
+@kernel(i64(words_in, i64, i64, words_out, i64))
+def copy_book_retry(words, base, blocks, out, attempts):
+    """Copy a full book, trying a bounded number of times; after READ_BUSY ask for a scratch copy.
+
+    words     int64[:], the bus
+    base      first word of the book
+    blocks    pool of the book, from the reader's own geometry
+    out       int64[book_words(blocks)] or longer
+    attempts  copies tried at most
+    Returns   READ_OK or READ_BUSY.
+    """
+    for _ in range(attempts):
+        if copy_book(words, base, blocks, out) == READ_OK:
+            return READ_OK
+        cpu_relax()
+    return READ_BUSY
+
+
+@kernel(i64(words_out, words_in, words_out))
+def serve_book_request(words, geo, ctl):
+    """Copy the book a reader asked for to the scratch book; called by the writer between socket reads.
+
+    words    int64[:], the bus, this process the only writer, no book change open
+    geo      int64[GEO_LENGTH] or longer, from layout.geometry
+    ctl      int64[CTL_WORDS], writable by readers and therefore never trusted
+    Returns  1 when a book was copied, else 0.
+    """
+    if load_relaxed(ctl, CTL_BOOK_REQUEST) == 0:
+        return 0
+    symbol_id = load_acquire(ctl, CTL_BOOK_REQUEST) - 1
+    # Cleared before the copy: a request raised meanwhile stays for the next call. Readers know that they
+    # are served by the scratch version, not by this word.
+    store_relaxed(ctl, CTL_BOOK_REQUEST, i64(0))
+    if symbol_id < 0 or symbol_id >= geo[GEO_SYMBOLS]:
+        return 0
+    scratch = geo[GEO_SCRATCH]
+    version = load_relaxed(words, scratch + SCRATCH_VERSION) | 1
+    store_relaxed(words, scratch + SCRATCH_VERSION, version)
+    fence_release()  # PAIR scratch-odd-before-copy
+    base = geo[GEO_BOOKS] + symbol_id * geo[GEO_BOOK_STRIDE]
+    words[scratch + SCRATCH_SYMBOL] = symbol_id
+    copy_occupied(words, base, geo[GEO_BOOK_BLOCKS], words, scratch + SCRATCH_BOOK)
+    words[scratch + SCRATCH_BOOK + B_VERSION] = load_relaxed(words, base + B_VERSION)
+    store_release(words, scratch + SCRATCH_VERSION, version + 1)  # PAIR scratch-copy-before-even
+    return 1
+
+
+@kernel(i64(words_in, words_in))
+def scratch_version(words, geo):
+    """Return the scratch book's version; read it before raising a request, pass it to read_scratch.
+
+    words  int64[:], the bus
+    geo    int64[GEO_LENGTH]
+    """
+    return load_acquire(words, geo[GEO_SCRATCH] + SCRATCH_VERSION)
+
+
+@kernel(i64(words_in, words_in, i64, i64, words_out))
+def read_scratch(words, geo, symbol_id, after, out):
+    """Try once to copy the scratch book.
+
+    words      int64[:], the bus
+    geo        int64[GEO_LENGTH]
+    symbol_id  the symbol asked for
+    after      scratch_version read before the request was raised; only a later copy is taken
+    out        int64[book_words(blocks)] or longer: a book of its own at word 0; rubbish unless READ_OK
+    Returns    READ_OK, READ_BUSY while the writer copies, READ_EMPTY while nothing newer is there or it
+               is another symbol's (then raise the request again).
+    """
+    scratch = geo[GEO_SCRATCH]
+    version = load_acquire(words, scratch + SCRATCH_VERSION)  # PAIR scratch-copy-before-even
+    if version & 1:
+        return READ_BUSY
+    if version <= after or load_relaxed(words, scratch + SCRATCH_SYMBOL) != symbol_id:
+        return READ_EMPTY
+    copy_occupied(words, scratch + SCRATCH_BOOK, geo[GEO_BOOK_BLOCKS], out, 0)
+    out[B_VERSION] = load_relaxed(words, scratch + SCRATCH_BOOK + B_VERSION)
+    fence_acquire()  # PAIR scratch-odd-before-copy
+    return READ_OK if load_relaxed(words, scratch + SCRATCH_VERSION) == version else READ_BUSY
