@@ -6,10 +6,11 @@ from decimal import Decimal
 
 import aiohttp
 import pytest
-from exchange_client import PlainBook, get_json, next_json, ordered
 
 from ringbook.io.exchange.options import ExchangeOptions
 from ringbook.io.exchange.server import Exchange
+
+from .exchange_client import PlainBook, get_json, next_json, ordered
 
 PREFIX = {"spot": "/api/v3", "usdm": "/fapi/v1"}
 LIMIT = {"spot": 5000, "usdm": 1000}

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote
 
@@ -17,10 +18,13 @@ from .faults import Faults
 from .instruments import Instrument, catalogue
 from .market import Market
 from .options import ExchangeOptions
-from .rest import Rest, Source
+from .player import Player
+from .rest import Rest
 from .session import GOING_AWAY, Session, SessionRules, time_unit_ns
 from .simulation import Simulation
 from .streams import Hub
+from .tls import Certificate
+from .truth import UnknownBook
 from .venues import Venue, venue_named
 from .witness import Witness
 
@@ -38,22 +42,26 @@ class Exchange:
         self.venue: Venue = venue_named(self.options.venue)
         self.clock_ns = clock_ns
         self.sessions: set[Session] = set()
-        self.source, self.hub, self.faults = self._open_source()
+        self.source = self._open_source()
+        self.hub, self.faults = self.source.hub, self.source.faults
         per_minute = self.options.weight_per_minute or self.venue.weight_per_minute
         self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic)
         self.witness = Witness(self.source, self.faults, self.stats)
         self.rules = self._rules()
+        self.certificate = Certificate(self.options.host, self.options.ca_file) if self.options.tls else None
         self._runner: web.AppRunner | None = None
         self._driver: asyncio.Task | None = None
         self.port = 0
 
-    def _open_source(self) -> tuple[Source, Hub, Faults]:
-        instruments = chosen_instruments(self.venue.name, self.options.symbols)
+    def _open_source(self) -> Player | Simulation:
+        chosen = self.options
+        if chosen.recording:
+            return Player(chosen.recording, self.venue, chosen.speed, self.clock_ns)
+        instruments = chosen_instruments(self.venue.name, chosen.symbols)
         symbols = [one.symbol for one in instruments]
         hub, faults = Hub(self.venue, symbols), Faults(symbols)
-        market = Market(instruments, self.options.seed, self.venue.shared_ids)
-        usdm = self.venue.name == "usdm"
-        return Simulation(market, hub, faults, usdm, self.options.speed, self.clock_ns), hub, faults
+        market = Market(instruments, chosen.seed, self.venue.shared_ids)
+        return Simulation(market, hub, faults, self.venue.name == "usdm", chosen.speed, self.clock_ns)
 
     def _rules(self) -> SessionRules:
         chosen, venue = self.options, self.venue
@@ -66,11 +74,16 @@ class Exchange:
     # -------------------------------------------------------------- addresses
     @property
     def rest_url(self) -> str:
-        return f"http://{self.options.host}:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{self.options.host}:{self.port}"
 
     @property
     def ws_url(self) -> str:
-        return f"ws://{self.options.host}:{self.port}"
+        return f"{'wss' if self.certificate else 'ws'}://{self.options.host}:{self.port}"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The authority a client has to trust; None without TLS."""
+        return self.certificate.ca_file if self.certificate else None
 
     # -------------------------------------------------------------- life
     async def __aenter__(self) -> "Exchange":
@@ -81,7 +94,8 @@ class Exchange:
                 app.router.add_get(prefix + form, self._connect)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        context = self.certificate.server_context() if self.certificate else None
+        site = web.TCPSite(self._runner, self.options.host, self.options.port, ssl_context=context)
         await site.start()
         self.port = self._runner.addresses[0][1]
         self._driver = asyncio.create_task(self.source.run())
@@ -130,8 +144,9 @@ class Exchange:
         source = self.source
         symbols = {}
         for symbol in source.instruments:
-            history = source.history(symbol)
-            symbols[symbol] = {"first_id": history.first_id, "last_id": history.last_id}
+            with contextlib.suppress(UnknownBook):
+                history = source.history(symbol)
+                symbols[symbol] = {"first_id": history.first_id, "last_id": history.last_id}
         return {
             "venue": self.venue.name,
             "finished": source.finished,

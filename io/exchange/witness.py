@@ -83,7 +83,10 @@ class Witness:
         return web.Response(body=orjson.dumps(answers), content_type="application/json")
 
     def _answer(self, symbol: str, wanted: list[tuple], places: list[int], answers: list[dict]) -> None:
-        tops = self.source.history(symbol).tops_at([wanted[at][1:] for at in places])
+        try:
+            tops = self.source.history(symbol).tops_at([wanted[at][1:] for at in places])
+        except UnknownBook as unknown:
+            tops = [unknown] * len(places)
         for at, top in zip(places, tops, strict=True):
             if isinstance(top, UnknownBook):
                 answers[at] = {"error": top.reason, "msg": str(top)}

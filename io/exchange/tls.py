@@ -1,0 +1,38 @@
+"""A certificate made at start, so that https and wss can be tried on loopback."""
+
+import importlib
+import ssl
+import tempfile
+from pathlib import Path
+
+
+class Certificate:
+    """A private authority and a server certificate it signed.
+
+    host     name or address the certificate is for, besides localhost and the loopback addresses
+    ca_file  where to write the authority's certificate for clients; None: a new file in the temporary folder
+    """
+
+    def __init__(self, host: str, ca_file: Path | None = None) -> None:
+        try:
+            trustme = importlib.import_module("trustme")
+        except ImportError:
+            raise RuntimeError(
+                "TLS needs the package trustme, which was not found; install ringbook[exchange]"
+            ) from None
+        authority = trustme.CA()
+        names = dict.fromkeys([host, "localhost", "127.0.0.1", "::1"])
+        self._server = authority.issue_cert(*names)
+        self.ca_file = ca_file or Path(tempfile.mkdtemp(prefix="ringbook-ca-")) / "ca.pem"
+        authority.cert_pem.write_to_path(str(self.ca_file))
+
+    def server_context(self) -> ssl.SSLContext:
+        """The context the exchange listens with."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._server.configure_cert(context)
+        return context
+
+
+def client_context(ca_file: Path | str) -> ssl.SSLContext:
+    """A context that trusts the exchange's authority and nobody else."""
+    return ssl.create_default_context(cafile=str(ca_file))
