@@ -1,0 +1,33 @@
+"""Kernels as plain Python: each `.py_func` over plain twins of the intrinsics, optionally with one mutation."""
+
+import inspect
+import textwrap
+from types import ModuleType, SimpleNamespace
+
+
+def move_words(target, to, source, start, count) -> None:
+    """Plain twin of llvm.move_words, with the bounds that the intrinsic trusts its caller for."""
+    assert count >= 0
+    assert 0 <= to <= to + count <= len(target)
+    assert 0 <= start <= start + count <= len(source)
+    target[to : to + count] = source[start : start + count].copy()
+
+
+def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
+    """Rebuild the kernels of `modules` as Python functions that call each other.
+
+    mutate  (kernel, old text, new text): a mistake put into one of them, to see it caught
+    """
+    space: dict = {}
+    for module in modules:
+        space |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    space["move_words"] = move_words
+    for name, value in list(space.items()):
+        if hasattr(value, "py_func"):
+            source = textwrap.dedent(inspect.getsource(value.py_func))
+            source = source[source.index("def ") :]
+            if mutate and mutate[0] == name:
+                assert source.count(mutate[1]) == 1, f"{mutate[1]!r} is not once in {name}"
+                source = source.replace(mutate[1], mutate[2])
+            exec(compile(source, f"<plain {name}>", "exec"), space)
+    return SimpleNamespace(**space)

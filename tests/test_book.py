@@ -1,0 +1,265 @@
+"""The full book against a dict after every step: valid and invalid messages, tiny pools, extreme prices."""
+
+import random
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from ringbook.engine import layout
+from ringbook.engine.kernels import book_check
+from ringbook.engine.layout import ASK, BID, SIDES
+
+from .book_bench import COMPILED, BookPair, plain, warm
+
+EXTREME = (0, 1, 2**31, 2**62, 2**63 - 2, 2**63 - 1, -1, -(2**62), -(2**63 - 1))
+RARE_PATHS = {
+    "open", "split", "merge", "free", "evict own side", "evict other side", "squeeze", "beyond limit",
+}  # fmt: skip
+PLAIN = plain()
+
+sides = st.sampled_from((BID, ASK))
+prices = st.one_of(st.integers(1, 300), st.integers(1, 300), st.sampled_from(EXTREME))
+quantities = st.one_of(st.just(0), st.integers(1, 9), st.sampled_from((1, 2**63 - 1, -1, -(2**63))))
+messages = st.lists(st.tuples(prices, quantities), max_size=30)
+seeds = st.integers(0, 2**32 - 1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warmed() -> None:
+    warm()
+
+
+def burst(seed: int, delete_share: float, spread: int, length: int) -> Iterator[tuple[int, int]]:
+    """Many deltas at once: what fills and empties blocks, in rising, falling or no order."""
+    rng = random.Random(seed)
+    rows = [(rng.randrange(1, spread), rng.randrange(1, 1000)) for _ in range(length)]
+    order = rng.randrange(3)
+    if order < 2:
+        rows.sort(reverse=order == 1)
+    for price, qty in rows:
+        yield price, 0 if rng.random() < delete_share else qty
+
+
+class BookMachine(RuleBasedStateMachine):
+    kernels = COMPILED
+    reached: set[str] = set()  # noqa: RUF012 - over all runs on purpose
+
+    @initialize(blocks=st.sampled_from((4, 4, 5, 16, 40)))
+    def start(self, blocks: int) -> None:
+        self.pair = BookPair(blocks, self.kernels)
+
+    @rule(side=sides, price=prices, qty=quantities)
+    def delta(self, side: int, price: int, qty: int) -> None:
+        self.pair.set_level(side, price, qty)
+
+    @rule(side=sides, rows=messages)
+    def message(self, side: int, rows: list[tuple[int, int]]) -> None:
+        self.pair.apply(side, rows)
+
+    @rule(side=sides, seed=seeds, share=st.sampled_from((0.0, 0.1, 0.9)), spread=st.sampled_from((300, 5000)))
+    def many(self, side: int, seed: int, share: float, spread: int) -> None:
+        for price, qty in burst(seed, share, spread, 150):
+            self.pair.set_level(side, price, qty)
+
+    @rule(side=sides, seed=seeds, keep=st.sampled_from((0.0, 0.1, 0.5)))
+    def thin_out(self, side: int, seed: int, keep: float) -> None:
+        rng = random.Random(seed)
+        for price in self.pair.model.prices(side):
+            if rng.random() >= keep:
+                self.pair.set_level(side, price, 0)
+
+    @rule(seed=seeds, length=st.integers(0, 200))
+    def snapshot(self, seed: int, length: int) -> None:
+        self.pair.reset()
+        for side in range(SIDES):
+            rows = sorted(burst(seed + side, 0.0, 2000, length), reverse=side == BID)
+            self.pair.apply(side, rows, "load_rows")
+
+    @rule(side=sides, price=prices)
+    def horizon(self, side: int, price: int) -> None:
+        self.pair.kernels.set_horizon(self.pair.words, self.pair.base, side, price)
+        limit = self.pair.model.limit[side]
+        inner = price if limit is None else (min if side == ASK else max)(price, limit)
+        self.pair.model.horizon[side] = inner
+
+    @invariant()
+    def same(self) -> None:
+        if hasattr(self, "pair"):
+            self.pair.check()
+            type(self).reached |= self.pair.reached
+
+
+QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+def test_equals_the_model_after_every_step() -> None:
+    BookMachine.reached = set()
+    run_state_machine_as_test(
+        BookMachine, settings=settings(max_examples=60, stateful_step_count=25, **QUICK)
+    )
+    assert BookMachine.reached == RARE_PATHS
+
+
+def test_plain_python_form_equals_the_model_too() -> None:
+    class PlainMachine(BookMachine):
+        kernels = PLAIN
+
+    run_state_machine_as_test(PlainMachine, settings=settings(max_examples=4, stateful_step_count=6, **QUICK))
+
+
+@given(st.lists(st.tuples(sides, st.integers(1, 60), st.sampled_from((0, 0, 1, 2))), max_size=120))
+@settings(max_examples=15, deadline=None)
+def test_compiled_and_plain_leave_the_same_words(steps: list[tuple[int, int, int]]) -> None:
+    first, second = BookPair(4), BookPair(4, PLAIN)
+    for pair in (first, second):
+        for side, price, qty in steps:
+            pair.set_level(side, price, qty)
+    assert (first.words == second.words).all()
+
+
+def fill(pair: BookPair, side: int, count: int, step: int = 10) -> None:
+    """Fill a side, best first, to `count` levels."""
+    sign = 2 * side - 1
+    for i in range(count):
+        pair.set_level(side, 100_000 + sign * step * i, 1 + i)
+
+
+@pytest.mark.parametrize("side", [BID, ASK])
+def test_a_full_pool_drops_the_worst_and_says_so(side: int) -> None:
+    pair, sign = BookPair(4), 2 * side - 1
+    fill(pair, side, 4 * layout.BLOCK_LEVELS)
+    worst = pair.model.prices(side)[-1]
+    assert pair.word(layout.B_EVICTED) == 0
+    assert pair.word(layout.B_HORIZON + side) == layout.HORIZON_OPEN[side]
+    pair.set_level(side, worst + sign, 5)  # worse than everything: dropped
+    assert pair.word(layout.B_HORIZON + side) == worst
+    assert len(pair.model.levels[side]) == 4 * layout.BLOCK_LEVELS
+    pair.set_level(side, worst - sign, 5)  # inside the worst block: its last level goes
+    assert pair.word(layout.B_HORIZON + side) == worst - sign
+    pair.set_level(side, 100_000 - sign, 5)  # best: the worst block goes, the first one is split
+    assert len(pair.model.levels[side]) == 3 * layout.BLOCK_LEVELS + 1
+    pair.set_level(1 - side, 100_000 - 2 * sign, 5)  # the other side takes the block left by a merge
+    pair.check()
+    assert pair.word(layout.B_EVICTED) == 2 + layout.BLOCK_LEVELS + (layout.BLOCK_LEVELS)
+    assert pair.reached >= {"squeeze", "evict own side", "evict other side"}
+
+
+def test_orphans_are_counted_and_change_nothing() -> None:
+    pair = BookPair(8)
+    fill(pair, ASK, 100)
+    before = pair.words.copy()
+    for price in (99_999, 100_005, 200_000):
+        pair.set_level(ASK, price, 0)
+    pair.set_level(BID, 5, 0)
+    pair.set_level(ASK, 100_000, 1)  # the quantity it has
+    assert pair.word(layout.B_ORPHANS) == 4 == pair.model.orphans
+    before[pair.base + layout.B_ORPHANS] = 4
+    assert (pair.words == before).all()
+
+
+def test_a_book_never_reset_takes_nothing() -> None:
+    words = np.zeros(layout.book_words(4), np.int64)
+    COMPILED.set_level(words, 0, ASK, 5, 5)
+    COMPILED.set_level(words, 0, BID, 5, 0)
+    assert COMPILED.best_price(words, 0, ASK) == layout.NO_PRICE
+    assert COMPILED.write_top(words, 0, ASK, np.zeros(10, np.int64), 0, 5, 5) == 0
+
+
+def test_row_counts_are_cut_to_the_array() -> None:
+    pair = BookPair(4)
+    rows = np.zeros((SIDES, 3), layout.level_dtype)
+    rows[ASK] = [(3, 1), (2, 1), (1, 1)]
+    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, 1_000_000) == 0
+    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, -5) == layout.RANK_UNCHANGED
+    assert COMPILED.dump_side(pair.words, pair.base, 4, ASK, rows[:, :2].copy()) == 2
+    assert pair.top(ASK, 3) == [(1, 1), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "violation"),
+    [
+        (layout.B_BLOCKS, 5, book_check.BOOK_WRONG_POOL),
+        (layout.B_FREE, -1, book_check.BOOK_WRONG_POOL),
+        (layout.B_FREE, 10**12, book_check.BOOK_WRONG_POOL),
+        ("id", 9, book_check.BOOK_BLOCK_SHARED),
+        ("id", -(2**63), book_check.BOOK_BLOCK_SHARED),
+        ("length", 65, book_check.BOOK_WRONG_LENGTH),
+        ("length", 0, book_check.BOOK_WRONG_LENGTH),
+        ("key", 2**40, book_check.BOOK_UNSORTED),
+        ("qty", 0, book_check.BOOK_BAD_QTY),
+        ("max", 1, book_check.BOOK_WRONG_MAX),
+        ("padding", 1, book_check.BOOK_WRONG_PADDING),
+        ("levels", 1, book_check.BOOK_WRONG_COUNT),
+        ("limit", 1, book_check.BOOK_BEYOND_LIMIT),
+    ],
+)
+def test_check_names_each_violation(at: int | str, value: int, violation: int) -> None:
+    pair, room = BookPair(8), layout.directory_room(8)
+    fill(pair, ASK, 40)
+    head = layout.B_SIDE + layout.B_SIDE_WORDS
+    directory = layout.BOOK_HEADER_WORDS + 3 * room
+    pool = layout.BOOK_HEADER_WORDS + 7 * room
+    places = {
+        "id": directory + room, "length": directory + 2 * room, "max": directory, "key": pool + 3,
+        "qty": pool + layout.BLOCK_LEVELS + 3, "padding": pool + 50, "levels": head + layout.S_LEVELS,
+        "limit": head + layout.S_LIMIT,
+    }  # fmt: skip
+    pair.words[pair.base + (at if isinstance(at, int) else places[at])] = value
+    assert COMPILED.check_book(pair.words, pair.base, 8) == violation
+    assert PLAIN.check_book(pair.words, pair.base, 8) == violation
+
+
+MUTANTS = [
+    ("count_below", "< key", "<= key"),
+    ("find_block", "return low + ", "return "),
+    ("set_key", "if words[at] != key:", "if words[at] < key:"),
+    ("set_key", "if position == length and length > 0:", "if position == length and length > 50:"),
+    ("set_key", "words[first + length], words[lengths + block] = KEY_NONE, length", "words[lengths + block] = length"),
+    ("put_level", "if position == length:", "if position > length:"),
+    ("split_block", "fill_words(words, left + cut, moved, KEY_NONE)", "pass"),
+    ("shrink_block", "if length == 0:", "if length < 0:"),
+    ("merge_blocks", "words[directory + block] = words[directory + block + 1]", "pass"),
+    ("evict_block", "words[directory + last - 1]", "words[directory + last - 2]"),
+    ("squeeze_level", "S_LEVELS] -= 1", "S_LEVELS] -= 0"),
+    ("append_level", "key > words[head + S_LIMIT]", "key < words[head + S_LIMIT]"),
+    ("rank_of", "range(block)", "range(1, block)"),
+    ("write_top", "min(n - done", "min(n"),
+]  # fmt: skip
+
+
+def exercise(pair: BookPair) -> None:
+    """A fixed walk through every path of the book, checked as it goes."""
+    for seed in range(6):
+        for side in range(SIDES):
+            for step, (price, qty) in enumerate(burst(seed, 0.1, 900, 130)):
+                pair.set_level(side, price, qty)
+                if step % 40 == 0:
+                    pair.check()
+        for side in range(SIDES):
+            for place, price in enumerate(pair.model.prices(side)):
+                if seed % 3 == 0 or place % 9:
+                    pair.set_level(side, price, 0)
+            pair.check()
+    fill(pair, ASK, 300, 20)
+    pair.set_level(ASK, max(pair.model.levels[ASK]) - 1, 5)
+    pair.check()
+
+
+def test_the_walk_itself_passes() -> None:
+    for blocks in (4, 80):
+        exercise(BookPair(blocks, PLAIN))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant[0]}: {mutant[2]}")
+def test_mutants_are_caught(mutant: tuple[str, str, str]) -> None:
+    kernels = plain(mutant)
+    with pytest.raises((AssertionError, IndexError)):
+        exercise(BookPair(4, kernels))
+        deep = BookPair(80, kernels)
+        fill(deep, ASK, 75 * layout.BLOCK_LEVELS)
+        deep.set_level(ASK, 100_000 + 10 * 70 * layout.BLOCK_LEVELS, 0)
+        deep.check()
