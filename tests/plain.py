@@ -1,4 +1,4 @@
-"""Kernels as plain Python: each `.py_func` over plain twins of the intrinsics, optionally with one mutation."""
+"""Kernels as plain Python: each `.py_func` over plain twins of the intrinsics, if asked with a mistake."""
 
 import inspect
 import textwrap
