@@ -98,7 +98,7 @@ def cpu_relax(typingctx):
 
 @intrinsic
 def read_ticks(typingctx):
-    """read_ticks() -> int64: the core's cycle counter (TSC, CNTVCT_EL0); not ordered with loads and stores."""
+    """read_ticks() -> int64: the cycle counter (TSC, CNTVCT_EL0), not ordered with loads and stores."""
 
     def codegen(context, builder, signature, args):
         function = cgutils.get_or_insert_function(
@@ -172,8 +172,8 @@ def move_words(typingctx, target, to, source, start, count):
         kind = ir.FunctionType(ir.VoidType(), [pointer, pointer, I64, ir.IntType(1)])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.memmove.p0.p0.i64")
         length = builder.shl(args[4], I64(3))
-        arguments = [builder.bitcast(into, pointer), builder.bitcast(out_of, pointer), length, ir.IntType(1)(0)]
-        builder.call(function, arguments)
+        pointers = [builder.bitcast(into, pointer), builder.bitcast(out_of, pointer)]
+        builder.call(function, [*pointers, length, ir.IntType(1)(0)])
         return context.get_dummy_value()
 
     return types.void(target, types.int64, source, types.int64, types.int64), codegen
@@ -211,3 +211,43 @@ syscall6 = types.ExternalFunction(
     "syscall",
     types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64),
 )
+
+FUTEX_WAIT, FUTEX_WAKE = 0, 1  # never the PRIVATE variants: the sleepers are other processes
+
+
+def _syscall(builder, *arguments):
+    kind = ir.FunctionType(I64, [I64] * 7)
+    function = cgutils.get_or_insert_function(builder.module, kind, "syscall")
+    padded = (*arguments, *([I64(0)] * (7 - len(arguments))))
+    return builder.call(function, padded)
+
+
+@intrinsic
+def futex_wait(typingctx, words, index, expected, timeout_ns):
+    """futex_wait(words, index, expected, timeout_ns) -> int64: sleep while the word's low half is `expected`.
+
+    Returns 0 when woken, -1 on time-out, signal or another value; callers look at the data, not at this.
+    """
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.ptrtoint(_element(context, builder, signature.args[0], args[0], args[1]), I64)
+        spec = cgutils.alloca_once(builder, ir.LiteralStructType([I64, I64]))
+        first = builder.bitcast(spec, I64.as_pointer())
+        second = I64(1_000_000_000)
+        builder.store(builder.sdiv(args[3], second), first)
+        builder.store(builder.srem(args[3], second), builder.gep(first, [I64(1)]))
+        low = builder.and_(args[2], I64(0xFFFFFFFF))
+        return _syscall(builder, I64(SYS_FUTEX), pointer, I64(FUTEX_WAIT), low, builder.ptrtoint(spec, I64))
+
+    return types.int64(words, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def futex_wake(typingctx, words, index, sleepers):
+    """futex_wake(words, index, sleepers) -> int64: wake up to `sleepers` processes; returns how many."""
+
+    def codegen(context, builder, signature, args):
+        pointer = builder.ptrtoint(_element(context, builder, signature.args[0], args[0], args[1]), I64)
+        return _syscall(builder, I64(SYS_FUTEX), pointer, I64(FUTEX_WAKE), args[2])
+
+    return types.int64(words, types.int64, types.int64), codegen
