@@ -5,16 +5,19 @@ drawn from the instrument's shape, levels are cancelled evenly, market orders co
 density of the book settles to the shape of the arrivals, and deletes happen where the levels are.
 """
 
+from bisect import bisect_left
+
 import numpy as np
 
 from .instruments import Instrument, typical_sizes
 from .ladder import ASK, BID, Ladder, key_of, price_of
 from .matching import MIN_LEVELS, Ids, Matching, Step, Ticker
 
-BEAT_MEDIAN = 21.0  # orders per beat (one frame of the fastest usual stream), as recorded
+BEAT_MEDIAN = 22.0  # orders per beat (one frame of the fastest usual stream), as recorded
 BEAT_SIGMA = 1.2
 BEAT_MAX = 4_000
 MARKET_SHARE = 0.04  # market orders among all orders
+SWEEP_SHARE, SWEEP_LOTS = 0.08, 8  # some market orders are this much larger and move the price
 MAX_MANTISSA = 1 << 62  # no quantity printed is larger, whatever its decimals
 FIRST_SHARED_ID = 5_123_107_832_349
 
@@ -71,17 +74,20 @@ class SymbolMarket:
 
     def _order(self, what: float, side: int, distance: float, where: float, lots: int) -> None:
         if what < MARKET_SHARE:
-            return self.matching.market(self._taker(where), max(1, lots // 4))
+            sweep = SWEEP_LOTS if what < MARKET_SHARE * SWEEP_SHARE else 1
+            return self.matching.market(self._taker(where), lots * sweep)
         keys = self.book.keys[side]
         share = self.instrument.shape.delete_share
         pull = 4.0 * (len(keys) / self.instrument.levels - 1.0)  # holds the number of levels
         deletes = MARKET_SHARE + share * min(max(1.0 + pull, 0.1), 1.9)
-        key = keys[int(where * len(keys))]
         if what < deletes:
+            key = keys[int(where * len(keys))]
             return self.matching.cancel(side, key) if len(keys) > MIN_LEVELS else None
+        price = self._price(side, distance)
         if what < deletes + 1.0 - MARKET_SHARE - 2.0 * share:
-            return self._resize(side, key, lots, where)
-        return self.matching.limit(side, self._price(side, distance), lots)
+            nearest = min(bisect_left(keys, key_of(side, price)), len(keys) - 1)
+            return self._resize(side, keys[nearest], lots, where)
+        return self.matching.limit(side, price, lots)
 
     def _resize(self, side: int, key: int, lots: int, where: float) -> None:
         held = self.book.qty[side][key]
