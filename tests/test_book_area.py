@@ -1,0 +1,222 @@
+"""Copies of a book that is being changed: never torn, and a reader gets one however busy the writer is."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit
+
+from ringbook.engine import layout
+from ringbook.engine.kernels import book_area as area
+from ringbook.engine.kernels import book_check
+from ringbook.engine.kernels.book import apply_rows, book_reset, set_level, write_top
+from ringbook.engine.kernels.llvm import cpu_relax, load_relaxed, store_relaxed
+from ringbook.engine.layout import ASK, BID
+
+from .book_bench import warm
+
+BLOCKS = 64
+GEO = layout.geometry(2, 5, 3, BLOCKS)
+SYMBOL = 1
+BASE = int(GEO[layout.GEO_BOOKS] + SYMBOL * GEO[layout.GEO_BOOK_STRIDE])
+STOP, ROUNDS = 0, 1
+MARKED = 40  # levels whose quantity is the update id, spread over several blocks
+FLAT_OUT = 0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def warmed() -> None:
+    warm()
+
+
+def new_bus() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    words, ctl = np.zeros(GEO[layout.GEO_WORDS], np.int64), np.zeros(layout.CTL_WORDS, np.int64)
+    book_reset(words, BASE, BLOCKS)
+    return words, ctl, np.zeros(layout.book_words(BLOCKS), np.int64)
+
+
+@njit(nogil=True)
+def churn(words, base, geo, ctl, flags, pause):
+    """Write for ever: every update marks levels on both sides with its id, and others come and go."""
+    update = 0
+    while load_relaxed(flags, STOP) == 0:
+        update += 1
+        area.book_begin(words, base)
+        for side in range(2):
+            sign = 2 * side - 1
+            for level in range(MARKED):
+                set_level(words, base, side, 10_000 + sign * 37 * (level + 1), update)
+            for level in range(20):
+                ticks = 1 + (update * 31 + level * 53) % 1500
+                if ticks % 37 != 0:
+                    set_level(words, base, side, 10_000 + sign * ticks, (update + level) % 2)
+        area.book_end(words, base, update + 5, update, update * 3, update * 7, 2)
+        area.serve_book_request(words, geo, ctl)
+        store_relaxed(flags, ROUNDS, update)
+        for _ in range(pause):
+            cpu_relax()
+    return update
+
+
+@contextmanager
+def writer(words: np.ndarray, ctl: np.ndarray, pause: int) -> Iterator[np.ndarray]:
+    flags = np.zeros(16, np.int64)
+    churn(words.copy(), BASE, GEO, ctl.copy(), np.ones(16, np.int64), pause)  # compiled before the race
+    thread = threading.Thread(target=churn, args=(words, BASE, GEO, ctl, flags, pause))
+    thread.start()
+    try:
+        while flags[ROUNDS] == 0:
+            pass
+        yield flags
+    finally:
+        flags[STOP] = 1
+        thread.join()
+
+
+def fault_of(copy: np.ndarray) -> str | None:
+    """What is wrong with a copy of the churned book; None when it is one update's state."""
+    violation = book_check.check_book(copy, 0, BLOCKS)
+    if violation:
+        return book_check.VIOLATION_NAMES[violation]
+    update = copy[layout.B_LAST_ID]
+    stamps = (copy[layout.B_AS_OF] - 5, copy[layout.B_RECV] // 3, copy[layout.B_EVENT] // 7)
+    if any(stamp != update for stamp in stamps):
+        return "header of another update"
+    rows = np.zeros((2, 4096), layout.level_dtype)
+    for side in (BID, ASK):
+        held = rows[side, : book_check.dump_side(copy, 0, BLOCKS, side, rows)]
+        marked = held["qty"][(held["price"] - 10_000) % 37 == 0]
+        if len(marked) != MARKED or (marked != update).any():
+            return "levels of another update"
+    return None
+
+
+def test_accepted_copies_are_never_torn() -> None:
+    words, ctl, out = new_bus()
+    results = {layout.READ_OK: 0, layout.READ_BUSY: 0}
+    with writer(words, ctl, pause=1500):
+        while results[layout.READ_OK] < 1000 or results[layout.READ_BUSY] < 1000:
+            found = area.copy_book(words, BASE, BLOCKS, out)
+            results[found] += 1
+            if found == layout.READ_OK:
+                assert fault_of(out) is None
+                assert out[layout.B_VERSION] % 2 == 0
+
+
+def test_without_the_version_the_same_harness_sees_torn_copies() -> None:
+    words, ctl, out = new_bus()
+    faults: set[str | None] = set()
+    with writer(words, ctl, pause=1500):
+        for _ in range(20_000):
+            area.copy_occupied(words, BASE, BLOCKS, out, 0)
+            faults.add(fault_of(out))
+            if len(faults) > 3:
+                break
+    assert len(faults) > 3
+
+
+def test_full_book_readers_make_progress_while_a_symbol_updates_flat_out() -> None:
+    words, ctl, out = new_bus()
+    served = busy = 0
+    last = -1
+    with writer(words, ctl, FLAT_OUT):
+        while served < 1000:
+            busy += area.copy_book_retry(words, BASE, BLOCKS, out, 16) == layout.READ_BUSY
+            before = area.scratch_version(words, GEO)
+            ctl[layout.CTL_BOOK_REQUEST] = SYMBOL + 1
+            found = layout.READ_EMPTY
+            for _ in range(1_000_000):
+                found = area.read_scratch(words, GEO, SYMBOL, before, out)
+                if found == layout.READ_OK:
+                    break
+            assert found == layout.READ_OK
+            assert fault_of(out) is None
+            assert out[layout.B_LAST_ID] > last
+            last = out[layout.B_LAST_ID]
+            served += 1
+    assert busy > 500, "the writer left gaps: this did not show progress under load"
+
+
+def test_copy_answers_busy_inside_a_change_and_ok_after() -> None:
+    words, _, out = new_bus()
+    area.book_begin(words, BASE)
+    set_level(words, BASE, ASK, 7, 3)
+    assert area.copy_book(words, BASE, BLOCKS, out) == layout.READ_BUSY
+    assert area.copy_book_retry(words, BASE, BLOCKS, out, 5) == layout.READ_BUSY
+    area.book_begin(words, BASE)  # a writer that succeeds one that died inside a change
+    area.book_end(words, BASE, 11, 22, 33, 44, layout.LIVE)
+    assert area.copy_book_retry(words, BASE, BLOCKS, out, 5) == layout.READ_OK
+    header = [layout.B_AS_OF, layout.B_LAST_ID, layout.B_RECV, layout.B_EVENT, layout.B_HEALTH]
+    assert list(out[header]) == [11, 22, 33, 44, layout.LIVE]
+    assert out[layout.B_VERSION] == words[BASE + layout.B_VERSION] == 2
+    assert book_check.check_book(out, 0, BLOCKS) == book_check.BOOK_SOUND
+
+
+def test_a_copy_is_a_book_of_its_own() -> None:
+    words, _, out = new_bus()
+    out[:] = -77  # whatever an earlier copy left
+    rows = np.zeros((2, 3000), layout.level_dtype)
+    for side in (BID, ASK):
+        rows["price"][side], rows["qty"][side] = np.arange(3000) * 3 + 1, 1 + np.arange(3000)
+        apply_rows(words, BASE, side, rows, 1500)
+    assert area.copy_book(words, BASE, BLOCKS, out) == layout.READ_OK
+    rows["price"], rows["qty"] = rows["price"] + 1, rows["price"] % 4
+    for side in (BID, ASK):
+        ranks = [apply_rows(to, at, side, rows, 1000) for to, at in ((words, BASE), (out, 0))]
+        assert ranks[0] == ranks[1]
+    for book, at in ((words, BASE), (out, 0)):
+        assert book_check.check_book(book, at, BLOCKS) == book_check.BOOK_SOUND
+    sides = [
+        [book_check.dump_side(b, at, BLOCKS, s, rows) for s in (BID, ASK)]
+        for b, at in ((words, BASE), (out, 0))
+    ]
+    assert sides[0] == sides[1]
+
+
+@pytest.mark.parametrize("request_word", [-1, 4, 5, 2**63 - 1, -(2**63)])
+def test_a_foolish_request_is_cleared_and_ignored(request_word: int) -> None:
+    words, ctl, _ = new_bus()
+    before = words.copy()
+    ctl[layout.CTL_BOOK_REQUEST] = request_word
+    assert area.serve_book_request(words, GEO, ctl) == 0
+    assert ctl[layout.CTL_BOOK_REQUEST] == 0
+    assert (words == before).all()
+    assert area.serve_book_request(words, GEO, ctl) == 0
+
+
+def test_scratch_answers_empty_until_the_asked_book_is_there() -> None:
+    words, ctl, out = new_bus()
+    before = area.scratch_version(words, GEO)
+    assert area.read_scratch(words, GEO, SYMBOL, before, out) == layout.READ_EMPTY
+    ctl[layout.CTL_BOOK_REQUEST] = SYMBOL + 1
+    assert area.serve_book_request(words, GEO, ctl) == 1
+    assert area.read_scratch(words, GEO, SYMBOL + 1, before, out) == layout.READ_EMPTY
+    assert area.read_scratch(words, GEO, SYMBOL, before, out) == layout.READ_OK
+    assert area.read_scratch(words, GEO, SYMBOL, area.scratch_version(words, GEO), out) == layout.READ_EMPTY
+    scratch = int(GEO[layout.GEO_SCRATCH])
+    words[scratch] |= 1
+    assert area.read_scratch(words, GEO, SYMBOL, before, out) == layout.READ_BUSY
+
+
+@given(st.binary(min_size=64, max_size=400), st.integers(0, 2**32))
+@settings(max_examples=80, deadline=None)
+def test_any_bytes_in_the_book_area_are_safe_to_copy_and_walk(noise: bytes, seed: int) -> None:
+    words, _, _ = new_bus()
+    guard = np.full(32, -1, np.int64)
+    size = layout.book_words(BLOCKS)
+    out = np.concatenate([np.zeros(size, np.int64), guard])
+    dirt = np.frombuffer(noise[: len(noise) // 8 * 8], np.int64)
+    words[BASE : BASE + size] = np.random.default_rng(seed).choice(dirt, size)
+    words[BASE + layout.B_VERSION] = 4
+    found = area.copy_book(words, BASE, BLOCKS, out)
+    assert found == layout.READ_OK
+    assert 0 <= book_check.check_book(out, 0, BLOCKS) < len(book_check.VIOLATION_NAMES)
+    rows = np.zeros((2, 100), layout.level_dtype)
+    for side in (BID, ASK):
+        assert 0 <= book_check.dump_side(out, 0, BLOCKS, side, rows) <= 100
+        assert 0 <= write_top(out, 0, side, np.zeros(40, np.int64), 0, 20, 20) <= 20
+    assert (out[size:] == guard).all()
