@@ -1,0 +1,63 @@
+"""What can go wrong and be explained: every message says what was found, what was expected, what to do."""
+
+
+class RingbookError(Exception):
+    """Base of all explained errors; the command line prints the message and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class BusNameError(RingbookError):
+    """A bus name that cannot be a file name."""
+
+    exit_code = 2
+
+
+class DirectoryRefused(RingbookError):
+    """The bus directory is missing, not ours, or open to strangers."""
+
+
+class BusNotFound(RingbookError):
+    """No bus of that name; the message lists the buses found."""
+
+
+class BusRefused(RingbookError):
+    """A file that is not a bus, or a bus this version cannot read safely."""
+
+
+class BusInUse(RingbookError):
+    """The bus has a living owner."""
+
+
+class NoSpace(RingbookError):
+    """The file system cannot hold the bus."""
+
+
+class BusFull(RingbookError):
+    """The symbol table has no free row."""
+
+
+class BusGone(RingbookError):
+    """The bus was removed while it was read."""
+
+
+class SymbolNotFound(RingbookError):
+    """The bus has no such symbol; the message names the nearest ones."""
+
+
+class BookBusy(RingbookError):
+    """The writer changed a book faster than it could be copied, and served no copy either."""
+
+
+class BookNotLive(RingbookError):
+    """A book was asked for with strict=True while its shown health is not LIVE."""
+
+
+class HandlerFailed(RingbookError):
+    """The user's handler could not be compiled, or raised."""
+
+
+class CoreRefused(RingbookError):
+    """A core that does not exist, or that this process may not use."""
+
+    exit_code = 2
