@@ -7,18 +7,25 @@ compiling there.
 Numba's on-disk cache looks at one source file only; a constant changed in another file would leave old
 machine code in use. So each kernel gets a cache folder named by a digest of its own file and of every
 engine file it imports, directly or not, with the versions of Python, numba, llvmlite and numpy.
-Numba itself adds the CPU's name and features to its index.
+Numba itself adds the CPU's name and features to its index. See decisions/0006-jit-cache.md.
+
+This is the one engine file that touches the world: it reads sources and finds the cache folder.
 """
 
 import ast
 import functools
 import hashlib
+import logging
 import os
+import pickle
 import platform
+import shutil
+import stat
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import llvmlite
@@ -28,8 +35,13 @@ from numba.core import config as numba_config
 
 from . import layout
 
+log = logging.getLogger(__name__)
+
 POLICY = {"nogil": True, "error_model": "numpy", "boundscheck": False}  # nogil: a spin must not hold the GIL
+# Settings of numba that change machine code but not numba's own cache key.
+CODE_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX")
 ENGINE_DIR = Path(__file__).resolve().parent
+PACKAGE = __name__.split(".")[0]
 
 i64, u8, void = numba.int64, numba.uint8, numba.void
 # Inputs are declared read-only in this one place: such a signature accepts writable arrays too.
@@ -42,34 +54,36 @@ Rows = numba.from_dtype(layout.level_dtype)[:, ::1]
 Instruments = numba.from_dtype(layout.instrument_dtype)[::1]
 Routes = numba.from_dtype(layout.route_dtype)[::1]
 
-registry: dict[str, tuple] = {}  # qualified name → (dispatcher, signature), in definition order
+registry: dict[str, tuple] = {}  # "file stem.function" → (dispatcher, signature), in definition order
 
 
-def cache_root() -> Path:
-    """Where compiled kernels live: RINGBOOK_CACHE_DIR, else the user's cache folder."""
-    chosen = os.environ.get("RINGBOOK_CACHE_DIR")
-    if chosen:
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "ringbook"
-
-
+# ---------------------------------------------------------------- what machine code depends on
 def _imported_files(path: Path) -> Iterator[Path]:
-    """Engine files that `path` imports by relative import."""
+    """Engine files that `path` imports, as `from ..kernels import x` or by the package's full name."""
     for node in ast.walk(ast.parse(path.read_bytes())):
-        if not isinstance(node, ast.ImportFrom) or node.level == 0:
+        if isinstance(node, ast.ImportFrom):
+            parts = (node.module or "").split(".") if node.module else []
+            if node.level:
+                base = path.parents[node.level - 1].joinpath(*parts)
+            elif parts[0] == PACKAGE:
+                base = ENGINE_DIR.parent.joinpath(*parts[1:])
+            else:
+                continue
+            names = [base, *(base / alias.name for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            dotted = [alias.name.split(".") for alias in node.names]
+            names = [ENGINE_DIR.parent.joinpath(*parts[1:]) for parts in dotted if parts[0] == PACKAGE]
+        else:
             continue
-        base = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-        names = [base] if node.module else []
-        names += [base / alias.name for alias in node.names]
         for name in names:
-            file = name.with_suffix(".py")
-            if file.is_file() and file.is_relative_to(ENGINE_DIR):
-                yield file
+            for file in (name.with_suffix(".py"), name / "__init__.py"):
+                if file.is_file() and file.is_relative_to(ENGINE_DIR):
+                    yield file
 
 
 @functools.cache
-def _sources(path: Path) -> frozenset[Path]:
+def sources(path: Path) -> frozenset[Path]:
+    """`path` and every engine file it imports, directly or not."""
     found, queue = {path}, [path]
     while queue:
         new = set(_imported_files(queue.pop())) - found
@@ -82,38 +96,115 @@ def _sources(path: Path) -> frozenset[Path]:
 def digest(path: Path) -> str:
     """Digest of everything the machine code of the kernels in `path` depends on, bar the CPU."""
     versions = (platform.python_version(), numba.__version__, llvmlite.__version__, np.__version__)
-    total = hashlib.sha256(repr((versions, sorted(POLICY.items()))).encode())
-    for file in sorted(_sources(path) | {Path(__file__).resolve()}):
-        total.update(file.name.encode() + b"\0" + file.read_bytes())
+    settings = [(name, getattr(numba_config, name, None)) for name in CODE_SETTINGS]
+    total = hashlib.sha256(repr((versions, settings, sorted(POLICY.items()))).encode())
+    for file in sorted(sources(path) | {Path(__file__).resolve()}):
+        body = file.read_bytes()
+        total.update(f"{file.name} {len(body)}\n".encode() + body)
     return total.hexdigest()[:16]
 
 
+# ---------------------------------------------------------------- where machine code is kept
+def cache_root() -> Path:
+    """Where compiled kernels should live: RINGBOOK_CACHE_DIR, else the user's cache folder."""
+    chosen = os.environ.get("RINGBOOK_CACHE_DIR")
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base).absolute() / "ringbook"
+
+
+def _why_unusable(folder: Path, private: bool) -> str:
+    """Make `folder` if need be; '' when files can be kept there, else the reason why not.
+
+    private  refuse a folder that another user could have prepared: a cache entry is code
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
+        mode = stat.S_IMODE(found.st_mode)
+        if private and (found.st_uid != os.geteuid() or mode & 0o077 or not stat.S_ISDIR(found.st_mode)):
+            return f"{folder} belongs to uid {found.st_uid} with mode {mode:o}, expected ours with mode 700"
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return f"{folder}: {error.strerror}"
+    return ""
+
+
+@functools.cache
+def usable_root() -> Path | None:
+    """The cache folder in use: cache_root(), else one of our own in the temporary folder, else None.
+
+    Numba would fall back to __pycache__ beside the sources, where entries can be stale; we never let it.
+    """
+    wanted, own = cache_root(), Path(tempfile.gettempdir()) / f"ringbook-cache-{os.geteuid()}"
+    refusal = _why_unusable(wanted, private=False)
+    if not refusal:
+        return wanted
+    remedy = "set RINGBOOK_CACHE_DIR to a writable folder"
+    second_refusal = _why_unusable(own, private=True)
+    if not second_refusal:
+        log.warning("cannot keep compiled kernels (%s); keeping them in %s instead; %s", refusal, own, remedy)
+        return own
+    log.warning(
+        "cannot keep compiled kernels (%s; %s); compiling in memory at every start; %s",
+        refusal, second_refusal, remedy,
+    )  # fmt: skip
+    return None
+
+
 @contextmanager
-def _cache_folder(path: Path) -> Iterator[None]:
+def _cache_folder(folder: Path) -> Iterator[None]:
     """Point numba's cache at our folder while one kernel is decorated; the user's own setting stays."""
     before = numba_config.CACHE_DIR
-    numba_config.CACHE_DIR = str(cache_root() / f"{path.stem}-{digest(path)}")
+    numba_config.CACHE_DIR = str(folder)
     try:
         yield
     finally:
         numba_config.CACHE_DIR = before
 
 
+def folder_of(path: Path) -> str:
+    """Name of the cache folder of the kernels in `path`."""
+    return f"{path.stem}-{digest(path)}"
+
+
+# ---------------------------------------------------------------- register, compile, close
 def kernel(signature, **departures) -> Callable:
     """Register a nopython kernel with its explicit signature; a departure from POLICY says why beside it."""
 
     def decorate(function):
         path = Path(function.__code__.co_filename).resolve()
-        options = {**POLICY, "cache": True, **departures}
-        with _cache_folder(path):
-            dispatcher = numba.njit(**options)(function)
-        registry[f"{path.stem}.{function.__name__}"] = (dispatcher, signature)
+        name = f"{path.stem}.{function.__name__}"
+        twin = registry.get(name)
+        if twin and Path(twin[0].py_func.__code__.co_filename).resolve() != path:
+            raise ValueError(f"kernel {name} was defined twice, now in {path}; rename one of the files")
+        options, root = {**POLICY, **departures}, usable_root()
+        with _cache_folder(root / folder_of(path)) if root else nullcontext():
+            dispatcher = numba.njit(cache=root is not None, **options)(function)
+        registry[name] = (dispatcher, signature)
         return dispatcher
 
     return decorate
 
 
-def warm(progress: Callable[[int, int, str, float, bool], None] | None = None, rooms: tuple = ()) -> float:
+def _compile(dispatcher, signature) -> None:
+    """Compile or load one kernel; when the cache fails (full disk, damaged file), the cache is given up."""
+    try:
+        dispatcher.compile(signature)
+    except (OSError, EOFError, pickle.UnpicklingError) as error:
+        log.warning(
+            "the kernel cache failed (%s); compiling in memory; free space or delete %s", error, usable_root()
+        )
+        for other, _ in registry.values():
+            other._cache.disable()
+        dispatcher.compile(signature)
+
+
+Progress = Callable[[int, int, str, float, bool], None]
+
+
+def warm(progress: Progress | None = None, rooms: tuple = ()) -> float:
     """Compile, or load from the cache, every registered kernel, and close it to further types.
 
     progress  called as progress(done, total, name, seconds, from_cache) after each kernel
@@ -121,33 +212,52 @@ def warm(progress: Callable[[int, int, str, float, bool], None] | None = None, r
     Returns   seconds spent. Safe to call again: a closed kernel costs nothing.
     """
     started = time.perf_counter()
+    if numba_config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set, but atomics exist only compiled; unset it")
     chosen = [item for item in registry.items() if not rooms or item[0].split(".")[0] in rooms]
     for done, (name, (dispatcher, signature)) in enumerate(chosen, 1):
         begun = time.perf_counter()
         if dispatcher._can_compile:
-            dispatcher.compile(signature)
+            _compile(dispatcher, signature)
             dispatcher.disable_compile()
         if progress:
-            hit = sum(dispatcher.stats.cache_hits.values()) > 0
-            progress(done, len(chosen), name, time.perf_counter() - begun, hit)
+            progress(done, len(chosen), name, time.perf_counter() - begun, from_cache(dispatcher))
+    _touch(chosen)
     return time.perf_counter() - started
 
 
+def from_cache(dispatcher) -> bool:
+    """Whether a compiled kernel was loaded from the cache."""
+    return sum(dispatcher.stats.cache_hits.values()) > 0
+
+
+def _files(kernels) -> set[Path]:
+    return {Path(dispatcher.py_func.__code__.co_filename).resolve() for _, (dispatcher, _) in kernels}
+
+
+def _touch(kernels) -> None:
+    """Mark the cache folders of `kernels` as used today, for prune()."""
+    root = usable_root()
+    for path in _files(kernels) if root else ():
+        folder = root / folder_of(path)  # type: ignore[operator]
+        if folder.is_dir():
+            os.utime(folder)
+
+
 def prune(keep_days: float = 30.0) -> int:
-    """Delete cache folders of sources that are not in use and were not touched for `keep_days`."""
-    live = {f"{Path(d.py_func.__code__.co_filename).stem}-" for d, _ in registry.values()}
-    current = {
-        f"{path.stem}-{digest(path)}"
-        for path in {Path(d.py_func.__code__.co_filename).resolve() for d, _ in registry.values()}
-    }
+    """Delete cache folders of sources that are not in use and were not used for `keep_days`.
+
+    Returns  folders deleted; folders that are not ours by name are left alone.
+    """
+    root = usable_root()
+    if root is None:
+        return 0
+    current = {folder_of(path) for path in _files(registry.items())}
     limit, removed = time.time() - keep_days * 86400, 0
-    for folder in cache_root().glob("*-" + "[0-9a-f]" * 16):
-        ours = any(folder.name.startswith(stem) for stem in live)
-        if ours and folder.name not in current and folder.stat().st_mtime < limit:
-            for file in folder.rglob("*"):
-                if file.is_file():
-                    file.unlink(missing_ok=True)
-            removed += 1
+    for folder in root.glob("?*-" + "[0-9a-f]" * 16):
+        if folder.name not in current and not folder.is_symlink() and folder.stat().st_mtime < limit:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += not folder.exists()
     return removed
 
 

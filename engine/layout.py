@@ -9,6 +9,8 @@ A bus file (`NAME.ring`), each part on a page of its own:
     4096 B | S x 256 B    |  4096 B  |            | S cells| slots| S     | one book, on request
 """
 
+from typing import Any
+
 import numpy as np
 
 WORD_BYTES = 8
@@ -41,6 +43,7 @@ HEALTH_NAMES = ("INIT", "SYNCING", "LIVE", "STALE", "GAP", "DOWN")
 
 FLAG_AGGREGATED = 1  # TRADE: several fills of one taker order at one price
 FLAG_SNAPSHOT = 2  # BOOK: published because a snapshot was loaded, not because of a diff
+FLAG_FROM_BOARD = 4  # set by a reader in its own copy: taken from the board after a lap or at the start
 
 # Why a symbol changed health; carried by STATUS records and the counters.
 CAUSE_NONE = 0
@@ -122,7 +125,7 @@ def slot_bytes(top_n: int) -> int:
 
 def record_dtype(top_n: int = TOP_N_DEFAULT) -> np.dtype:
     """The record as a structured dtype; payload fields of the different kinds overlap on purpose."""
-    fields = list(_HEADER_FIELDS)
+    fields: list[tuple[str, Any, int]] = list(_HEADER_FIELDS)
     fields += [(name, kind, RECORD_HEADER_BYTES + offset) for name, kind, offset in _PAYLOAD_FIELDS]
     fields.append(("price", ("<i8", (SIDES, top_n)), RECORD_HEADER_BYTES))
     fields.append(("qty", ("<i8", (SIDES, top_n)), RECORD_HEADER_BYTES + 16 * top_n))
