@@ -21,6 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from .errors import RingbookError
+
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 LINE_BYTES_MAX = 64 << 20
@@ -28,7 +30,7 @@ ENVELOPE = b'{"stream":"'
 SHOWN = 60  # bytes of a bad line quoted in an error
 
 
-class RecordingError(ValueError):
+class RecordingError(RingbookError, ValueError):
     """A recording that cannot be read; says where, what was found and what was expected."""
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 
 import aiohttp
+import pytest
 
 from ringbook.io.exchange.flood import Flood, serve
 from ringbook.io.exchange.prebuilt import FIRST_ID, IDS_PER_MESSAGE, build, framed
@@ -35,8 +36,9 @@ def test_frames_of_each_length_form():
     assert framed(b"x" * 65536)[:10] == b"\x81\x7f" + (65536).to_bytes(8, "big")
 
 
-def test_a_plain_client_ends_with_the_floods_book():
-    flood = Flood(build(150_000, 10, "BTCUSDT", "btcusdt@depth@100ms"), "BTCUSDT", seconds=0.05)
+@pytest.mark.parametrize("rate", [0.0, 5000.0])
+def test_a_plain_client_ends_with_the_floods_book(rate):
+    flood = Flood(build(150_000, 10, "BTCUSDT", "btcusdt@depth@100ms"), seconds=0.05, per_second=rate)
 
     async def follow(port):
         url = f"127.0.0.1:{port}"

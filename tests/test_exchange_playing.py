@@ -184,3 +184,36 @@ def test_recording_without_a_snapshot_never_gives_a_book():
             assert (await reply.json())["code"] == -1001
 
     asyncio.run(asyncio.wait_for(check(), 30))
+
+
+@pytest.mark.parametrize(("name", "venue"), [("BINANCE", "spot"), ("BINANCE_FUTURES", "usdm")])
+def test_session_transcripts_are_played_with_a_snapshot_per_symbol(name, venue):
+    pytest.importorskip("zstandard", reason="install ringbook[sessions]")
+    path = RECORDINGS / "sessions" / f"{name}.jsonl.zst"
+    if not path.exists():
+        pytest.skip(f"{path} not found; point RINGBOOK_RECORDINGS at the recordings")
+
+    async def check():
+        async with Exchange(ExchangeOptions(venue=venue, recording=(path,), speed=0)) as exchange:
+            symbols = exchange.source.contents.symbols
+            streams = [f"{symbol.lower()}@depth@100ms" for symbol in symbols]
+            ws_path = "/public/stream" if venue == "usdm" else "/stream"
+            async with aiohttp.ClientSession() as http, http.ws_connect(exchange.ws_url + ws_path) as socket:
+                await socket.send_json({"method": "SUBSCRIBE", "params": streams, "id": 1})
+                events, asked = {symbol: [] for symbol in symbols}, {}
+                for symbol in symbols:
+                    url = exchange.rest_url + REST[venue]
+                    asked[symbol] = asyncio.create_task(get_json(http, url, symbol=symbol, limit=1000))
+                assert "result" in await next_json(socket)
+                for _ in range(sum(exchange.source.contents.streams[name] for name in streams)):
+                    data = (await next_json(socket))["data"]
+                    events[data["s"]].append(data)
+                for symbol in symbols:
+                    book = PlainBook(await asked[symbol], venue == "usdm")
+                    assert all(book.event(event) != "gap" for event in events[symbol])
+                    last = exchange.source.history(symbol)
+                    assert last.last_id == book.last_id
+                    truth = [exchange.source.pairs(symbol, last.now.top(side)) for side in (0, 1)]
+                    assert ordered(dict(zip(("bids", "asks"), truth, strict=True))) == book.top()
+
+    asyncio.run(asyncio.wait_for(check(), 30))

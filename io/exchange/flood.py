@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import orjson
 
@@ -38,8 +39,8 @@ class Flood:
     """The server: `serve_forever` answers, `report` holds what the flood sent once it is over."""
 
     buffer: Buffer
-    symbol: str
     seconds: float
+    per_second: float = 0.0
     snapshot_taken: threading.Event = field(default_factory=threading.Event)
     report: dict[str, float] = field(default_factory=dict)
     over: threading.Event = field(default_factory=threading.Event)
@@ -94,7 +95,7 @@ class Flood:
         next_id, passes, start_s = FIRST_ID, 0, time.monotonic()
         while time.monotonic() - start_s < self.seconds:
             next_id = self.buffer.stamp(next_id, time.time_ns() // 1_000_000)
-            connection.sendall(self.buffer.data.data)
+            self._send_pass(connection)
             passes += 1
         elapsed_s = time.monotonic() - start_s
         self.report = {
@@ -105,6 +106,18 @@ class Flood:
             "last_update_id": next_id - 1,
         }
         self.over.set()
+
+    def _send_pass(self, connection: socket.socket) -> None:
+        """All messages once: in one piece, or one by one at `per_second`."""
+        data, starts = self.buffer.data.data, self.buffer.starts.tolist()
+        if not self.per_second:
+            return connection.sendall(data)
+        due_s = time.monotonic()
+        for start, stop in pairwise(starts):
+            due_s += 1.0 / self.per_second
+            time.sleep(max(0.0, due_s - time.monotonic()))
+            connection.sendall(data[start:stop])
+        return None
 
 
 def iter_headers(readline: Callable[[int], bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -151,16 +164,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--stream", help="default: <symbol>@depth@100ms")
     parser.add_argument("--levels", type=int, default=10, help="changed levels a side in each message")
     parser.add_argument("--mbytes", type=float, default=16.0, help="bytes of ready messages, in millions")
-    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--seconds", type=float, default=10.0, help="ends with the pass then under way")
+    parser.add_argument("--rate", type=float, default=0.0, help="messages a second; 0: as fast as possible")
     parser.add_argument("--linger", type=float, default=5.0, help="seconds to answer /ringbook/truth after")
     parser.add_argument("--core", type=int, help="pin the process to this core")
     chosen = parser.parse_args(arguments)
     if chosen.core is not None:
         os.sched_setaffinity(0, {chosen.core})
     stream = chosen.stream or f"{chosen.symbol.lower()}@depth@100ms"
-    flood = Flood(
-        build(int(chosen.mbytes * 1e6), chosen.levels, chosen.symbol, stream), chosen.symbol, chosen.seconds
-    )
+    buffer = build(int(chosen.mbytes * 1e6), chosen.levels, chosen.symbol, stream)
+    flood = Flood(buffer, chosen.seconds, chosen.rate)
     with socket.create_server((chosen.host, chosen.port)) as listener:
         sys.stdout.write(f"listening on {listener.getsockname()[1]}\n")
         sys.stdout.flush()

@@ -22,11 +22,13 @@ class Buffer:
     """Framed messages in one array, and where in it their ids and times are printed.
 
     data       uint8, the frames one after another
+    starts     int64, where each begins; its last entry is where all end
     fields     for U, u and E: int64 offsets of their first digit, one per message
     book       the book after a whole pass; `base` the book before the first
     """
 
     data: np.ndarray
+    starts: np.ndarray
     fields: dict[str, np.ndarray]
     base: Ladder
     book: Ladder
@@ -75,7 +77,8 @@ def build(size_bytes: int, levels: int, symbol: str, stream: str, seed: int = 1)
         data.append(frame)
         size += len(frame)
     offsets = {name: np.array(places, np.int64) for name, places in fields.items()}
-    return Buffer(np.frombuffer(bytearray(b"".join(data)), np.uint8), offsets, base, book, printer)
+    starts = np.cumsum([0, *map(len, data)])
+    return Buffer(np.frombuffer(bytearray(b"".join(data)), np.uint8), starts, offsets, base, book, printer)
 
 
 def changed_levels(

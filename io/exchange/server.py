@@ -30,6 +30,7 @@ from .witness import Witness
 
 DEFAULT_SYMBOLS = 2
 SHUTDOWN_S = 1.0
+URL_BYTES_MAX = 64 << 10  # room for 1,024 streams in a URL
 
 
 class Exchange:
@@ -92,11 +93,18 @@ class Exchange:
         for prefix in ("", "/public", "/market") if self.venue.routed else ("",):
             for form in ("/ws", "/ws/{streams:.*}", "/stream"):
                 app.router.add_get(prefix + form, self._connect)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
+        self._runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_line_size=URL_BYTES_MAX
+        )
         await self._runner.setup()
         context = self.certificate.server_context() if self.certificate else None
         site = web.TCPSite(self._runner, self.options.host, self.options.port, ssl_context=context)
-        await site.start()
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            where = f"{self.options.host}:{self.options.port}"
+            raise OSError(f"cannot listen on {where} ({error}); choose another host or port") from None
         self.port = self._runner.addresses[0][1]
         self._driver = asyncio.create_task(self.source.run())
         return self

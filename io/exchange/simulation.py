@@ -35,17 +35,22 @@ class Simulation:
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while True:
+            if not self.speed:
+                await self._room()
             self.step()
             if not self.speed:
-                await asyncio.sleep(0)
-                while self.hub.backlog_bytes() > HIGH_BYTES:
-                    await asyncio.sleep(0.001)
                 continue
             due_s += BEAT_S / STEPS_PER_BEAT / self.speed
             late_s = loop.time() - due_s
             if late_s > LAG_S:
                 due_s = loop.time()
             await asyncio.sleep(max(0.0, -late_s))
+
+    async def _room(self) -> None:
+        """Let the clients read; wait while nobody listens or the slowest is far behind."""
+        await asyncio.sleep(0)
+        while not self.hub.listeners or self.hub.backlog_bytes() > HIGH_BYTES:
+            await asyncio.sleep(0.001)
 
     def step(self) -> None:
         """One step of market time, and its frames."""

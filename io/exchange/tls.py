@@ -5,6 +5,8 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from ..errors import RingbookError
+
 
 class Certificate:
     """A private authority and a server certificate it signed.
@@ -17,7 +19,7 @@ class Certificate:
         try:
             trustme = importlib.import_module("trustme")
         except ImportError:
-            raise RuntimeError(
+            raise RingbookError(
                 "TLS needs the package trustme, which was not found; install ringbook[exchange]"
             ) from None
         authority = trustme.CA()
