@@ -67,6 +67,8 @@ def test_plain_client_equals_truth_at_every_frame(venue, symbol):
                 assert top_bids[:300] == bids[:300]
                 assert top_asks[:300] == asks[:300]
                 assert bids[0][0] < asks[0][0]
+                if venue == "spot":  # the snapshot held every level
+                    assert [top_bids, top_asks] == [bids, asks]
 
     run(check())
 

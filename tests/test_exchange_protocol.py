@@ -110,7 +110,7 @@ def test_server_pings_and_drops_who_does_not_answer():
                 pass
             assert (message.type, message.data, message.extra) == (WSMsgType.CLOSE, 1008, "no pong in time")
 
-    session(check, ping_s=0.1, pong_timeout_s=0.25)
+    session(check, ping_s=0.3, pong_timeout_s=1.5)
 
 
 def test_client_ping_is_answered_with_its_payload():

@@ -62,5 +62,5 @@ def venue_named(name: str) -> Venue:
     """The venue called `name`, with or without the "binance-" that the command line uses."""
     short = name.removeprefix("binance-")
     if short not in VENUES:
-        raise ValueError(f"venue was {name!r}, expected one of {', '.join(VENUES)}")
+        raise ValueError(f"venue was {name!r}, expected {' or '.join('binance-' + one for one in VENUES)}")
     return VENUES[short]
