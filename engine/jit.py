@@ -204,6 +204,11 @@ def _compile(dispatcher, signature) -> None:
 Progress = Callable[[int, int, str, float, bool], None]
 
 
+def specialise(function: Callable) -> Callable:
+    """Compile a closure over a user's own function, by the same policy; never cached, for it has no file."""
+    return numba.njit(**POLICY)(function)
+
+
 def warm(progress: Progress | None = None, rooms: tuple = ()) -> float:
     """Compile, or load from the cache, every registered kernel, and close it to further types.
 

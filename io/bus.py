@@ -25,6 +25,10 @@ from .owner import Owner, describe, locker_of, take_lock
 __all__ = ["WriterBus", "create", "ls", "rm"]
 
 
+# State and successor of a symbol row share a word, so both change at once.
+STATE_WORD = layout.symbol_dtype.fields["state"][1] // layout.WORD_BYTES  # type: ignore[index]
+
+
 class WriterBus:
     """A bus this process owns; made by `create`.
 
@@ -92,8 +96,7 @@ class WriterBus:
     def retire_symbol(self, symbol_id: int, successor: int) -> None:
         """Mark a row as continued in another."""
         row = int(self.geo[layout.GEO_SYMBOL_TABLE]) + symbol_id * layout.symbol_dtype.itemsize // 8
-        state_word = layout.symbol_dtype.fields["state"][1] // layout.WORD_BYTES  # state and successor
-        self._put(row + state_word, layout.SYMBOL_RETIRED | successor << 32)
+        self._put(row + STATE_WORD, layout.SYMBOL_RETIRED | successor << 32)
 
     def beat(self, now_ns: int) -> None:
         """Show that the owner runs; the ingest loop does the same at every read."""

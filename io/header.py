@@ -22,10 +22,14 @@ OFFSETS = {
 }
 
 
+def _offset(dtype: np.dtype, name: str) -> int:
+    return dtype.fields[name][1]  # type: ignore[index]
+
+
 def schema_hash(top_n: int) -> int:
     """Digest of every name, type, offset and code that both sides must agree on."""
     dtypes = (layout.record_dtype(top_n), layout.symbol_dtype, layout.header_dtype)
-    fields = [sorted((name, str(kind), at) for name, (kind, at) in d.fields.items()) for d in dtypes]
+    fields = [[(name, str(d[name]), _offset(d, name)) for name in d.names or ()] for d in dtypes]
     codes = (
         layout.HEALTH_NAMES, layout.KIND_NAMES, layout.COUNTER_NAMES, layout.HISTOGRAM_NAMES,
         layout.HIST_WORDS, layout.BOARD_HEADER_WORDS, layout.CELL_HEADER_WORDS, layout.BOOK_HEADER_WORDS,

@@ -1,0 +1,48 @@
+"""The reader's loop around a user's handler: jitted, without the GIL, back in Python before long."""
+
+from collections.abc import Callable
+
+from .jit import specialise
+from .kernels import llvm
+from .kernels.cursor import NEW_SYMBOL, advance
+from .kernels.histogram import record as count_value
+from .kernels.idle import NEVER_SLEEP, wait_for_next
+from .layout import FLAG_FROM_BOARD, R_PUBLISH, R_TAGS, READ_EARLY, READ_OK
+
+BURST_OVER, BURST_STOPPED, BURST_SYMBOL = range(3)  # budget spent, handler said stop, NEW_SYMBOL
+LIMIT_BURST, LIMIT_SPIN, LIMIT_SLEEP_NS, LIMIT_MEASURE = range(4)  # words of `limits`; the first two in ticks
+
+
+def make_burst(handler: Callable) -> Callable:
+    """Specialise the loop to a jitted handler(record, state) -> int.
+
+    The loop is burst(bus, place, state, limits) -> BURST_*, where
+    bus     words int64[:], ctl int64[CTL_WORDS], geo int64[GEO_LENGTH]
+    place   cursor, seen, wanted, out, record (the same memory as out, record_dtype[1]), histogram
+    state   the user's own, handed through
+    limits  int64[4], LIMIT_*
+    """
+
+    def burst(bus, place, state, limits):
+        words, ctl, geo = bus
+        cursor, seen, wanted, out, record, histogram = place
+        begun = llvm.read_ticks()
+        while True:
+            code = advance(words, geo, cursor, seen, wanted, out)
+            if code == READ_OK:
+                from_board = (out[R_TAGS] >> 24) & FLAG_FROM_BOARD
+                if limits[LIMIT_MEASURE] and not from_board:
+                    count_value(histogram, 0, llvm.clock_ns(llvm.CLOCK_REALTIME) - out[R_PUBLISH])
+                if handler(record[0], state) != 0:
+                    return BURST_STOPPED
+            elif code == NEW_SYMBOL:
+                return BURST_SYMBOL
+            elif code == READ_EARLY:
+                if limits[LIMIT_SLEEP_NS] == NEVER_SLEEP:
+                    llvm.cpu_relax()
+                else:
+                    wait_for_next(words, ctl, geo, cursor, limits[LIMIT_SPIN], limits[LIMIT_SLEEP_NS])
+            if llvm.read_ticks() - begun >= limits[LIMIT_BURST]:
+                return BURST_OVER
+
+    return specialise(burst)

@@ -1,0 +1,217 @@
+"""The Python door: join a bus and read it; everything works on read-only memory."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..engine import jit, layout
+from ..engine.kernels import cursor as cursors
+from ..engine.kernels import ring
+from ..engine.percentiles import percentiles
+from .attach import Attachment, attach, only_bus, symbol_table
+from .errors import BookNotLive, RingbookError
+from .follow import Follower
+from .owner import Verdict
+from .place import Place
+from .spin import Spinner, SpinReport, pinned
+from .views import Book, full_book, row_of, top_book
+
+__all__ = ["Book", "Bus", "join"]
+ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle")
+ENDS = ("wait", "stop")
+
+
+class Bus:
+    """A bus joined by a reader; made by `join`. Leaving costs the writer nothing, nor does joining."""
+
+    def __init__(self, link: Attachment) -> None:
+        self._link: Attachment | None = link
+        self._stop = threading.Event()
+        self._read_histogram = np.zeros(layout.HIST_WORDS, np.int64)
+
+    @property
+    def link(self) -> Attachment:
+        """The generation joined now; a successor is joined as soon as there is one."""
+        if self._link is None:
+            raise RingbookError("this Bus was closed; join again")
+        if self._link.verdict() is Verdict.SUPERSEDED:
+            self._link = self._link.successor() or self._link
+        return self._link
+
+    @property
+    def name(self) -> str:
+        """Name of the bus."""
+        return self.link.name
+
+    @property
+    def table(self) -> np.ndarray:
+        """Copy of the symbol table, symbol_dtype[n]; index = symbol_id."""
+        link = self.link
+        return symbol_table(link.words, link.geo)
+
+    @property
+    def symbols(self) -> list[str]:
+        """Names of the symbols, in the order the writer added them."""
+        table = self.table
+        active = table[table["state"] == layout.SYMBOL_ACTIVE]
+        return [name.decode(errors="replace") for name in active["symbol"]]
+
+    def book(self, symbol: str, full: bool = False, strict: bool = False) -> Book:
+        """The book of a symbol as it is now.
+
+        full    every level held, not only the top N
+        strict  raise BookNotLive unless the shown health is LIVE
+        """
+        link = self.link
+        table = symbol_table(link.words, link.geo)
+        symbol_id, verdict = row_of(table, symbol), link.verdict()
+        book = (full_book if full else top_book)(link, table, symbol_id, verdict)
+        if strict and book.health != "LIVE":
+            raise BookNotLive(
+                f"book of {symbol} was {book.health} (writer {verdict.value}, stored {book.stored_health}), "
+                "expected LIVE; wait for it, or ask without strict=True"
+            )
+        return book
+
+    def records(self, n: int, symbol: str | None = None, kind: str | int | None = None) -> np.ndarray:
+        """Copy of the newest n records that the ring holds, oldest first: record_dtype[at most n]."""
+        if n < 0:
+            raise RingbookError(f"n was {n}, expected 0 or more")
+        link = self.link
+        place = Place(link, symbol, kind, "newest")
+        words, _, geo = place.bus
+        width, slots = int(geo[layout.GEO_SLOT_WORDS]), int(geo[layout.GEO_SLOT_MASK]) + 1
+        out = np.zeros(min(n, slots) * width, np.int64)
+        first, last = ring.oldest_readable(words, geo, link.first_seq), ring.newest(words, geo)
+        count = cursors.copy_newest(words, geo, place.cursor, place.wanted, last, first, out)
+        return out[len(out) - count * width :].view(layout.record_dtype(link.top_n))
+
+    def follow(
+        self,
+        symbol: str | None = None,
+        kind: str | int | None = None,
+        start: str = "newest",
+        on_end: str = "wait",
+        timeout_s: float | None = None,
+    ) -> Follower:
+        """Iterate over records as they come; the iterator's `lost` counts what was overwritten unread.
+
+        symbol     only this one, through rescales and successions of the writer
+        kind       only this kind, by name or code
+        start      "newest": from now on; "board": first the latest BOOK of each symbol (FLAG_FROM_BOARD),
+                   then from now on; "oldest": what the ring still holds
+        on_end     "wait" for the next writer of the name, or "stop" when the writer closed or died
+        timeout_s  end after so long without a record
+        """
+        self._check_end(on_end)
+        return Follower(Place(self.link, symbol, kind, start), self._stop, on_end, timeout_s)
+
+    def spin(
+        self,
+        handler: Callable[[Any, Any], int],
+        state: Any,
+        core: int | None = None,
+        *,
+        mode: str = "spin",
+        symbol: str | None = None,
+        kind: str | int | None = None,
+        start: str = "newest",
+        on_end: str = "wait",
+        timeout_s: float | None = None,
+        measure: bool = False,
+        on_ready: Callable[[SpinReport], None] | None = None,
+    ) -> SpinReport:
+        """Run handler(record, state) -> int on every record, jitted and without the GIL, until it returns 1.
+
+        handler   a numba.njit function; record is one element of record_dtype(top_n), valid during the call
+                  only; what it raises comes out of here with the record's seq in a note
+        state     anything numba takes: an array, a structured array, a tuple of them
+        core      pin this thread there meanwhile; a spinning reader needs a core of its own
+        mode      "spin" never sleeps; "hybrid" spins 50 µs, then sleeps until woken
+        measure   keep publish-to-read times, for histograms()
+        on_ready  called with the report once everything is compiled
+        Others    as in follow. After a lap the handler gets each symbol's BOOK from the board
+                  (FLAG_FROM_BOARD) and goes on at the newest record; report.lost counts exactly.
+        """
+        self._check_end(on_end)
+        place = Place(self.link, symbol, kind, start)
+        with pinned(core):
+            return Spinner(
+                place=place,
+                handler=handler,
+                state=state,
+                mode=mode,
+                stop=self._stop,
+                histogram=self._read_histogram,
+                measure=measure,
+                timeout_s=timeout_s,
+                on_end=on_end,
+                on_ready=on_ready,
+            ).run()
+
+    @staticmethod
+    def _check_end(on_end: str) -> None:
+        if on_end not in ENDS:
+            raise RingbookError(f"on_end was {on_end!r}, expected one of {', '.join(ENDS)}")
+
+    def stop(self) -> None:
+        """End the running spin or follow within 50 ms, or the next one if none runs; from any thread."""
+        self._stop.set()
+
+    def health(self) -> dict[str, Any]:
+        """How the writer and every book are: verdict, heartbeat age, generation, shown health by symbol."""
+        link, table = self.link, self.table
+        verdict, symbols = link.verdict(), {}
+        for symbol_id in np.flatnonzero(table["state"] == layout.SYMBOL_ACTIVE):
+            book = top_book(link, table, int(symbol_id), verdict)
+            symbols[book.symbol] = book.health
+        return {
+            "bus": link.name,
+            "writer": verdict.value,
+            "pid": link.owner.pid,
+            "generation": link.generation,
+            "heartbeat_age_ns": link.heartbeat_age_ns(),
+            "next_seq": int(link.words[layout.H_HEAD]),
+            "symbols": symbols,
+        }
+
+    def counters(self) -> dict[str, int]:
+        """The writer's counters by name."""
+        link = self.link
+        start = int(link.geo[layout.GEO_COUNTERS])
+        values = link.words[start : start + len(layout.COUNTER_NAMES)].copy()
+        return dict(zip(layout.COUNTER_NAMES, values.tolist(), strict=True))
+
+    def histograms(self) -> dict[str, dict[str, int]]:
+        """Stage times in ns by name; publish_to_read is this reader's own, kept by spin(measure=True)."""
+        link, found = self.link, {}
+        start = int(link.geo[layout.GEO_HISTOGRAMS])
+        for index, name in enumerate(layout.HISTOGRAM_NAMES):
+            at = start + index * layout.HIST_WORDS
+            found[name] = percentiles(link.words[at : at + layout.HIST_WORDS].copy())
+        found["publish_to_read"] = percentiles(self._read_histogram)
+        return found
+
+    def close(self) -> None:
+        """Leave the bus; arrays handed out stay valid."""
+        self._link = None
+
+    def __enter__(self) -> "Bus":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def join(name: str | None = None, directory: Path | str | None = None) -> Bus:
+    """Join a bus as a reader.
+
+    name       None for the only one there is
+    directory  default RINGBOOK_DIR, else /dev/shm/ringbook-<uid>
+    """
+    link = attach(name if name is not None else only_bus(directory), directory)
+    jit.warm(rooms=ROOMS)
+    return Bus(link)

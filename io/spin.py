@@ -1,0 +1,182 @@
+"""Running a user's jitted handler on every record, on a core of its own."""
+
+import contextlib
+import functools
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.errors import NumbaError
+
+from ..engine import burst as bursts
+from ..engine.kernels.cursor import CUR_SLEEPS, count_ticks
+from ..engine.kernels.idle import NEVER_SLEEP
+from ..engine.layout import KIND_NAMES
+from .errors import CoreRefused, HandlerFailed, RingbookError
+from .owner import Verdict
+from .place import Place
+
+log = logging.getLogger(__name__)
+BURST_NS = 40_000_000  # Ctrl-C and stop() are seen between bursts
+HYBRID_SPIN_NS = 50_000
+CALIBRATION_NS = 2_000_000
+MODES = ("spin", "hybrid")
+
+
+@dataclass
+class SpinReport:
+    """What a spin did; returned at its end, and handed to `on_ready` before its first record."""
+
+    compile_s: float  # compiling the handler and the loop around it; 0 the second time
+    records: int = 0  # records of the ring the handler saw; those of the board come on top
+    lost: int = 0  # records overwritten before they were read, exact
+    laps: int = 0
+    sleeps: int = 0
+    missed_wakes: int = 0  # must stay 0
+    generation: int = 0
+    seconds: float = 0.0
+    ended_by: str = ""  # "handler", "stop", "timeout", "end of bus"
+
+
+@contextlib.contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Keep this thread on one core meanwhile."""
+    if core is None:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    if core not in before:
+        raise CoreRefused(f"core was {core}, expected one this thread may use: {sorted(before)}")
+    if len(before) == 1:
+        log.warning("core %d is the only one: the writer cannot run while this reader spins", core)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@functools.lru_cache(maxsize=64)
+def loop_for(handler: Callable) -> Callable:
+    """The loop specialised to a handler, made once per handler."""
+    if not hasattr(handler, "py_func"):
+        raise HandlerFailed(
+            f"handler was {handler!r}, expected a function compiled by numba: put @numba.njit above "
+            "def handler(record, state), returning 0 to go on or 1 to stop"
+        )
+    return bursts.make_burst(handler)
+
+
+def _compile(loop: Any, handler: Any, arguments: tuple) -> float:
+    """Compile the loop for these arguments; returns seconds."""
+    begun = time.perf_counter()
+    try:
+        loop.compile(tuple(numba.typeof(argument) for argument in arguments))
+    except Exception as error:  # numba lets a KeyError through for a field the record does not have
+        raise HandlerFailed(
+            f"handler {handler.__name__} could not be compiled for (record, {numba_name(arguments[2])}); "
+            f"expected handler(record, state) -> int in nopython mode. Numba says: {error!r}"
+        ) from error
+    return time.perf_counter() - begun
+
+
+def numba_name(value: Any) -> str:
+    """How numba types a value, or why it cannot."""
+    try:
+        return str(numba.typeof(value))
+    except (NumbaError, ValueError):
+        return f"{type(value).__name__}, which numba has no type for"
+
+
+@dataclass
+class Spinner:
+    """One run of `Bus.spin`; see there for the parameters."""
+
+    place: Place
+    handler: Any
+    state: Any
+    mode: str
+    stop: threading.Event
+    histogram: np.ndarray
+    measure: bool
+    timeout_s: float | None
+    on_end: str
+    on_ready: Callable[[SpinReport], None] | None
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise RingbookError(f"mode was {self.mode!r}, expected one of {', '.join(MODES)}")
+        per_ns = count_ticks(CALIBRATION_NS) / CALIBRATION_NS
+        sleep_ns = NEVER_SLEEP if self.mode == "spin" else self.place.sleep_ns
+        spin_ticks = HYBRID_SPIN_NS * per_ns
+        self.limits = np.array([BURST_NS * per_ns, spin_ticks, sleep_ns, self.measure], np.int64)
+        self.loop, self.top_n = loop_for(self.handler), 0
+        self.report = SpinReport(compile_s=self._prepare())
+        self._begun = self._newest = time.monotonic()
+
+    def _arguments(self) -> tuple:
+        place = self.place
+        inner = (place.cursor, place.seen, place.wanted, place.out, place.record, self.histogram)
+        return place.bus, inner, self.state, self.limits
+
+    def _prepare(self) -> float:
+        """Compile for the record of this generation; another top_n is another type."""
+        if self.top_n == self.place.link.top_n:
+            return 0.0
+        self.top_n = self.place.link.top_n
+        return _compile(self.loop, self.handler, self._arguments())
+
+    def run(self) -> SpinReport:
+        """Hand records to the handler until something ends it."""
+        if self.on_ready:
+            self.on_ready(self.report)
+        self.place.begin()  # compiling took its time
+        self._begun = self._newest = time.monotonic()
+        try:
+            while not self.report.ended_by:
+                self._burst()
+        finally:
+            self._fill_report()
+        return self.report
+
+    def _burst(self) -> None:
+        before = self.place.cursor.copy()
+        try:
+            code = self.loop(*self._arguments())
+        except Exception as error:
+            kind = KIND_NAMES.get(int(self.place.record[0]["kind"]), "?")
+            seq = int(self.place.record[0]["seq"])
+            error.add_note(f"raised by handler {self.handler.__name__} on record seq {seq}, kind {kind}")
+            raise
+        now = time.monotonic()
+        if code == bursts.BURST_STOPPED:
+            self.report.ended_by = "handler"
+        elif self.stop.is_set():
+            self.stop.clear()
+            self.report.ended_by = "stop"
+        elif code == bursts.BURST_SYMBOL:
+            self.place.learn_symbols()
+        elif not np.array_equal(before[:5], self.place.cursor[:5]):
+            self._newest = now
+        else:
+            self._look_around()
+        if self.timeout_s is not None and now - self._newest >= self.timeout_s:
+            self.report.ended_by = self.report.ended_by or "timeout"
+
+    def _look_around(self) -> None:
+        verdict = self.place.look_around()
+        self.report.compile_s += self._prepare()
+        if verdict in (Verdict.CLOSED, Verdict.DEAD) and self.on_end == "stop" and self.place.is_drained():
+            self.report.ended_by = "end of bus"
+
+    def _fill_report(self) -> None:
+        place, report = self.place, self.report
+        report.records, report.lost, report.laps = place.read, place.lost, place.laps
+        report.sleeps, report.missed_wakes = int(place.cursor[CUR_SLEEPS]), place.missed_wakes
+        report.generation, report.seconds = place.link.generation, time.monotonic() - self._begun
