@@ -47,7 +47,7 @@ class Bus:
         return self.link.name
 
     @property
-    def table(self) -> np.ndarray:
+    def symbol_rows(self) -> np.ndarray:
         """Copy of the symbol table, symbol_dtype[n]; index = symbol_id."""
         link = self.link
         return symbol_table(link.words, link.geo)
@@ -55,7 +55,7 @@ class Bus:
     @property
     def symbols(self) -> list[str]:
         """Names of the symbols, in the order the writer added them."""
-        table = self.table
+        table = self.symbol_rows
         active = table[table["state"] == layout.SYMBOL_ACTIVE]
         return [name.decode(errors="replace") for name in active["symbol"]]
 
@@ -131,7 +131,7 @@ class Bus:
         state     anything numba takes: an array, a structured array, a tuple of them
         core      pin this thread there meanwhile; a spinning reader needs a core of its own
         mode      "spin" never sleeps; "hybrid" spins 50 µs, then sleeps until woken
-        measure   keep publish-to-read times, for histograms()
+        measure   keep publish-to-read times, for stages() and histograms()
         on_ready  called with the report once everything is compiled
         Others    as in follow. After a lap the handler gets each symbol's BOOK from the board
                   (FLAG_FROM_BOARD) and goes on at the newest record; report.lost counts exactly.
@@ -163,14 +163,14 @@ class Bus:
 
     def health(self) -> dict[str, Any]:
         """How the writer and every book are: verdict, heartbeat age, generation, shown health by symbol."""
-        link, table = self.link, self.table
+        link, table = self.link, self.symbol_rows
         verdict, symbols = link.verdict(), {}
         for symbol_id in np.flatnonzero(table["state"] == layout.SYMBOL_ACTIVE):
             book = top_book(link, table, int(symbol_id), verdict)
             symbols[book.symbol] = book.health
         return {
             "bus": link.name,
-            "writer": verdict.value,
+            "verdict": verdict.value,
             "pid": link.owner.pid,
             "generation": link.generation,
             "heartbeat_age_ns": link.heartbeat_age_ns(),
@@ -185,15 +185,19 @@ class Bus:
         values = link.words[start : start + len(layout.COUNTER_NAMES)].copy()
         return dict(zip(layout.COUNTER_NAMES, values.tolist(), strict=True))
 
-    def histograms(self) -> dict[str, dict[str, int]]:
-        """Stage times in ns by name; publish_to_read is this reader's own, kept by spin(measure=True)."""
+    def histograms(self) -> dict[str, np.ndarray]:
+        """Copies of the stage histograms, int64[HIST_WORDS] by name; publish_to_read is this reader's own."""
         link, found = self.link, {}
         start = int(link.geo[layout.GEO_HISTOGRAMS])
         for index, name in enumerate(layout.HISTOGRAM_NAMES):
             at = start + index * layout.HIST_WORDS
-            found[name] = percentiles(link.words[at : at + layout.HIST_WORDS].copy())
-        found["publish_to_read"] = percentiles(self._read_histogram)
+            found[name] = link.words[at : at + layout.HIST_WORDS].copy()
+        found["publish_to_read"] = self._read_histogram.copy()
         return found
+
+    def stages(self) -> dict[str, dict[str, int]]:
+        """Stage times in ns: count, extremes and percentiles by name; publish_to_read from spin(measure=True)."""
+        return {name: percentiles(words) for name, words in self.histograms().items()}
 
     def close(self) -> None:
         """Leave the bus; arrays handed out stay valid."""
