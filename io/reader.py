@@ -196,7 +196,7 @@ class Bus:
         return found
 
     def stages(self) -> dict[str, dict[str, int]]:
-        """Stage times in ns: count, extremes and percentiles by name; publish_to_read from spin(measure=True)."""
+        """Percentiles of the stage times in ns, by name; publish_to_read needs spin(measure=True)."""
         return {name: percentiles(words) for name, words in self.histograms().items()}
 
     def close(self) -> None:
