@@ -1,0 +1,32 @@
+"""What every test runs under: buses in a folder of its own, and Hypothesis without a stop-watch."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Examples of a cold machine compile kernels, and no timing is asserted anywhere: no deadline.
+settings.register_profile(
+    "ringbook", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("soak", parent=settings.get_profile("ringbook"), max_examples=2_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ringbook"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def bus_directory() -> Iterator[Path]:
+    """A bus folder for this test process alone, in shared memory where there is one: never the user's own."""
+    shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    folder = Path(tempfile.mkdtemp(prefix="ringbook-test-", dir=shared))
+    before = os.environ.get("RINGBOOK_DIR")
+    os.environ["RINGBOOK_DIR"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["RINGBOOK_DIR"]
+    else:
+        os.environ["RINGBOOK_DIR"] = before
+    shutil.rmtree(folder, ignore_errors=True)
