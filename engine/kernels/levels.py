@@ -1,0 +1,223 @@
+"""Lists of price levels, `[["61601.50","0.12000"],…]`, into rows: where most bytes of a depth frame are.
+
+A venue prints all levels of a message alike, so the quick way learns the *form* of one level and expects it
+of the next: how many digits the price has before the point, how many decimals price and quantity have. Where
+the quantity begins then follows from the form by addition, without waiting for the bytes in between, and the
+core works on several levels at once. A level of another form is read carefully and the form learned anew.
+"""
+
+import numba
+
+from .. import layout
+from ..jit import Rows, bytes_in, i64, kernel
+from .decimals import (
+    ALL_BITS,
+    DIGIT_BITS,
+    POW10,
+    QUICK_DIGITS,
+    ZEROS,
+    add_digits,
+    not_digits,
+    read_decimal,
+)
+from .llvm import count_trailing_zeros, load_u64
+from .text import (
+    CLOSE_LIST,
+    COMMA,
+    DOT,
+    MALFORMED,
+    OPEN_LIST,
+    QUOTE,
+    Pair,
+    skip_comma,
+    skip_space,
+    skip_value,
+    u64,
+)
+
+TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
+Triple = numba.types.UniTuple(i64, 3)
+QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
+
+BETWEEN = u64(int.from_bytes(b'","', "little"))  # price and quantity
+BETWEEN_MASK = u64((1 << 24) - 1)
+NEXT_LEVEL = u64(int.from_bytes(b'"],["', "little"))
+NEXT_MASK = u64((1 << 40) - 1)
+LAST_LEVEL = u64(int.from_bytes(b'"]]', "little"))
+LAST_MASK = u64((1 << 24) - 1)
+
+
+@kernel(Pair(bytes_in, i64))
+def measure(buf, at):
+    """Measure the form of a decimal string.
+
+    buf, at  offset behind the opening quote
+    Returns  (digits before the point 0..8, decimals 0..8), or (-1, 0) when it ends in its point
+    """
+    count = count_trailing_zeros(~load_u64(buf, at) & DIGIT_BITS) >> 3
+    if buf[at + count] != DOT:
+        return count, i64(0)
+    places = count_trailing_zeros(not_digits(load_u64(buf, at + count + 1) ^ ZEROS)) >> 3
+    return (count, places) if places > 0 else (i64(-1), places)
+
+
+@kernel(u64(i64))
+def first_bytes(count):
+    """Mask of the first `count` bytes of a word.
+
+    count    0..8
+    Returns  mask
+    """
+    return ALL_BITS >> u64((64 - 8 * count) & 63) if count > 0 else u64(0)
+
+
+@kernel(Pair(i64))
+def one_word(digits):
+    """Split a scale into what eight decimals hold and a factor for the rest.
+
+    digits   0..10
+    Returns  (factor, decimals 0..8)
+    """
+    kept = min(digits, i64(QUICK_DIGITS))
+    return i64(POW10[digits - kept]), kept
+
+
+@kernel(i64(u64, u64, i64, i64))
+def join_parts(head, tail, count, digits):
+    """Put the digits before and behind the point together.
+
+    head     digits before the point at the top of a word, zeros below them
+    tail     `digits` decimals, likewise
+    count    digits before the point, 0..8
+    digits   0..8
+    Returns  the number times 10**digits; negative when a byte is no digit
+    """
+    if count + digits <= QUICK_DIGITS:
+        word = (head >> u64((8 * digits) & 63)) | tail
+        return i64(-1) if not_digits(word) else i64(add_digits(word))
+    if not_digits(head) | not_digits(tail):
+        return i64(-1)
+    return i64(add_digits(head) * POW10[digits] + add_digits(tail))
+
+
+@kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
+def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
+    """Read levels as long as they are printed like the first and without white space.
+
+    buf, at, end  as in text.py; at is the offset of a level's opening bracket
+    price_digits  decimals of price mantissas, 0..18; quick up to QUICK_MANTISSA
+    qty_digits    decimals of quantity mantissas, likewise
+    rows          level_dtype[2, cap], filled from rows[side, row] on
+    side, row     BID or ASK; first free row
+    Returns       (offset behind the list, rows, 1) when the list ended; else (offset of the first level not
+                  read, rows so far, 0)
+    """
+    count, places = measure(buf, at + 2)
+    price_width = places + 1 if places > 0 else places
+    price_point = DOT if places > 0 else QUOTE
+    sep = at + 2 + count + price_width
+    _, qty_places = measure(buf, sep + 3)
+    is_text = buf[at] == OPEN_LIST and buf[at + 1] == QUOTE
+    if not is_text or count < 1 or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
+        return at, row, i64(0)
+    price_unit, price_digits = one_word(price_digits)
+    qty_unit, qty_digits = one_word(qty_digits)
+    qty_width = qty_places + 1 if qty_places > 0 else qty_places
+    qty_point = DOT if qty_places > 0 else QUOTE
+    price_keep = first_bytes(min(places, price_digits))
+    price_rest = first_bytes(places) & ~price_keep
+    qty_keep = first_bytes(min(qty_places, qty_digits))
+    qty_rest = first_bytes(qty_places) & ~qty_keep
+    price_drop, price_lift = u64(64 - 8 * count), u64((64 - 8 * price_digits) & 63)
+    qty_lift, levels, at = u64((64 - 8 * qty_digits) & 63), rows[side], at + 2
+    while row < levels.size and at <= end:
+        dot = at + count
+        sep = dot + price_width
+        fraction = load_u64(buf, dot + 1) ^ ZEROS
+        head = (load_u64(buf, at) ^ ZEROS) << price_drop
+        price = join_parts(head, (fraction & price_keep) << price_lift, count, price_digits)
+        qty_at = sep + 3
+        whole = load_u64(buf, qty_at)
+        length = count_trailing_zeros(~whole & DIGIT_BITS) >> 3
+        qty_dot = qty_at + length
+        part = load_u64(buf, qty_dot + 1) ^ ZEROS
+        head = (whole ^ ZEROS) << u64((64 - 8 * length) & 63)
+        qty = join_parts(head, (part & qty_keep) << qty_lift, length, qty_digits)
+        stop = load_u64(buf, qty_dot + qty_width)
+        beyond = (fraction & price_rest) | (part & qty_rest)
+        is_like = buf[dot] == price_point and buf[qty_dot] == qty_point
+        is_like = is_like and load_u64(buf, sep) & BETWEEN_MASK == BETWEEN
+        if not is_like or beyond or (price | qty) < 0:
+            break
+        after = qty_dot + qty_width
+        levels[row].price, levels[row].qty = price * price_unit, qty * qty_unit
+        if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
+            at, row = after + 5, row + 1
+        elif stop & LAST_MASK == LAST_LEVEL and after + 3 <= end:
+            return after + 3, row + 1, i64(1)
+        else:
+            break
+    return at - 2, row, i64(0)
+
+
+@kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
+def read_level(buf, at, end, price_digits, qty_digits, rows, side, row):
+    """Read one level, printed any way JSON allows; elements behind price and quantity are skipped.
+
+    buf, at, end  as in text.py; at is the offset of the level's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    rows          level_dtype[2, cap]; rows[side, row] is filled
+    side, row     BID or ASK; row < cap
+    Returns       (offset behind the level, 1), or (code, where)
+    """
+    if at >= end or buf[at] != OPEN_LIST:
+        return i64(MALFORMED), at
+    at, price = read_decimal(buf, skip_space(buf, at + 1, end), end, price_digits)
+    if at < 0:
+        return at, price
+    at = skip_space(buf, at, end)
+    if at >= end or buf[at] != COMMA:
+        return i64(MALFORMED), at
+    at, qty = read_decimal(buf, skip_space(buf, at + 1, end), end, qty_digits)
+    if at < 0:
+        return at, qty
+    rows[side, row].price, rows[side, row].qty = price, qty
+    while True:
+        at, is_over = skip_comma(buf, at, end, i64(CLOSE_LIST))
+        if at < 0 or is_over:
+            return at, is_over
+        at, fact = skip_value(buf, at, end)
+        if at < 0:
+            return at, fact
+
+
+@kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64))
+def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
+    """Read a list of levels into rows, in message order.
+
+    buf, at, end  as in text.py; at is the offset of the list's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    rows          level_dtype[2, cap]; rows[side] is filled
+    side          BID or ASK
+    Returns       (offset behind the list, levels), or (code, where)
+    """
+    if at >= end or buf[at] != OPEN_LIST:
+        return i64(MALFORMED), at
+    row, at = i64(0), skip_space(buf, at + 1, end)
+    if at < end and buf[at] == CLOSE_LIST:
+        return at + 1, row
+    while True:
+        at, row, is_done = quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row)
+        if is_done:
+            return at, row
+        if row == rows.shape[1]:
+            return i64(TOO_MANY_LEVELS), at
+        at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
+        if at < 0:
+            return at, fact
+        row += 1
+        at, fact = skip_comma(buf, at, end, i64(CLOSE_LIST))
+        if at < 0 or fact:
+            return at, row if at >= 0 else fact
