@@ -232,8 +232,8 @@ BOARD_HEADER_WORDS = 16
 CELL_HEADER_WORDS = 8
 
 # ---------------------------------------------------------------- full books (see kernels/book.py)
-BLOCK_LEVELS = 64
-BOOK_BLOCKS_DEFAULT = 512  # both sides together: 32,768 levels at most, about 536 KB a symbol
+BLOCK_LEVELS = 32
+BOOK_BLOCKS_DEFAULT = 1024  # both sides together: 32,768 levels at most, about 582 KB a symbol
 BOOK_BLOCKS_MAX = 4096
 BOOK_HEADER_WORDS = 64
 #   words 0..: version as_of_seq last_update_id health recv_ns event_ns horizon[2] … sides at B_SIDE
@@ -242,6 +242,7 @@ B_BLOCKS = 8  # blocks in this book's pool
 B_FREE = 9  # blocks on the free stack
 B_ORPHANS = 10  # deletes of levels not held
 B_EVICTED = 11  # levels dropped because the pool was full; the horizon moved in
+B_SHAPE = 12  # steps whenever a place found earlier in a directory may no longer be right
 B_SIDE = 16  # two side headers of B_SIDE_WORDS each
 B_SIDE_WORDS = 8
 S_LEVELS, S_BLOCKS = 0, 1  # inside a side header
@@ -250,13 +251,13 @@ S_LIMIT = 2  # worst key the book still takes; KEY_NONE until the pool had to dr
 # then the pool: keys[BLOCK_LEVELS] qtys[BLOCK_LEVELS] per block. room = directory_room(blocks).
 # key = price for ASK, -price for BID: the best level is always the first entry of the first block.
 # Keys behind the last one of a block or directory are KEY_NONE, so that a search needs no length.
-DIRECTORY_STEP = 16  # a directory search reads this many keys at a time
+DIRECTORY_STEP = 64  # a directory search counts this many keys at once
 BLOCK_WORDS = 2 * BLOCK_LEVELS
-MERGE_LEVELS = 32  # two neighbours that hold no more than this become one block
+MERGE_LEVELS = 16  # two neighbours that hold no more than this become one block
 KEY_NONE = (1 << 63) - 1
 NO_PRICE = -1 << 63  # best_price of an empty side
 HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, asks
-RANK_BLOCKS = 4  # ranks are exact in the first four blocks, which hold more than TOP_N_MAX levels
+RANK_BLOCKS = 8  # ranks are exact in the first eight blocks, which hold more than TOP_N_MAX levels
 RANK_DEEP = 1 << 20  # a change behind those blocks
 RANK_UNCHANGED = 1 << 30  # no change at all
 

@@ -1,5 +1,7 @@
 """A book under test beside its model: the same steps for the compiled kernels and their plain-Python form."""
 
+import random
+from collections.abc import Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -137,3 +139,21 @@ class BookPair:
         assert (self.words[:GUARD] == GUARD_WORD).all()
         assert (self.words[-GUARD:] == GUARD_WORD).all()
         assert self.word(layout.B_VERSION) == 7
+
+
+def burst(seed: int, delete_share: float, spread: int, length: int) -> Iterator[tuple[int, int]]:
+    """Many deltas at once: what fills and empties blocks, in rising, falling or no order."""
+    rng = random.Random(seed)
+    rows = [(rng.randrange(1, spread), rng.randrange(1, 1000)) for _ in range(length)]
+    order = rng.randrange(3)
+    if order < 2:
+        rows.sort(reverse=order == 1)
+    for price, qty in rows:
+        yield price, 0 if rng.random() < delete_share else qty
+
+
+def fill(pair: BookPair, side: int, count: int, step: int = 10) -> None:
+    """Fill a side, best first, to `count` levels."""
+    sign = 2 * side - 1
+    for i in range(count):
+        pair.set_level(side, 100_000 + sign * step * i, 1 + i)

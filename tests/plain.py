@@ -4,6 +4,8 @@ import inspect
 import textwrap
 from types import ModuleType, SimpleNamespace
 
+from ringbook.engine.layout import BLOCK_LEVELS
+
 
 def move_words(target, to, source, start, count) -> None:
     """Plain twin of llvm.move_words, with the bounds that the intrinsic trusts its caller for."""
@@ -11,6 +13,22 @@ def move_words(target, to, source, start, count) -> None:
     assert 0 <= to <= to + count <= len(target)
     assert 0 <= start <= start + count <= len(source)
     target[to : to + count] = source[start : start + count].copy()
+
+
+def insert_word(words, at, position, value) -> None:
+    """Plain twin of llvm.insert_word."""
+    move_words(words, at + position + 1, words, at + position, BLOCK_LEVELS - 1 - position)
+    words[at + position] = value
+
+
+def remove_word(words, at, position, value) -> None:
+    """Plain twin of llvm.remove_word."""
+    move_words(words, at + position, words, at + position + 1, BLOCK_LEVELS - 1 - position)
+    words[at + BLOCK_LEVELS - 1] = value
+
+
+def prefetch(words, index) -> None:
+    """Plain twin of llvm.prefetch: a hint needs none."""
 
 
 def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
@@ -21,7 +39,7 @@ def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None)
     space: dict = {}
     for module in modules:
         space |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
-    space["move_words"] = move_words
+    space |= {twin.__name__: twin for twin in (move_words, insert_word, remove_word, prefetch)}
     for name, value in list(space.items()):
         if hasattr(value, "py_func"):
             source = textwrap.dedent(inspect.getsource(value.py_func))

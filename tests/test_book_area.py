@@ -1,6 +1,7 @@
 """Copies of a book that is being changed: never torn, and a reader gets one however busy the writer is."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ from ringbook.engine.layout import ASK, BID
 
 from .book_bench import warm
 
-BLOCKS = 64
+BLOCKS = 160
 GEO = layout.geometry(2, 5, 3, BLOCKS)
 SYMBOL = 1
 BASE = int(GEO[layout.GEO_BOOKS] + SYMBOL * GEO[layout.GEO_BOOK_STRIDE])
@@ -109,14 +110,12 @@ def test_accepted_copies_are_never_torn() -> None:
 
 def test_without_the_version_the_same_harness_sees_torn_copies() -> None:
     words, ctl, out = new_bus()
-    faults: set[str | None] = set()
+    torn, patience = 0, time.monotonic() + 60
     with writer(words, ctl, pause=1500):
-        for _ in range(20_000):
+        while torn < 100 and time.monotonic() < patience:
             area.copy_occupied(words, BASE, BLOCKS, out, 0)
-            faults.add(fault_of(out))
-            if len(faults) > 3:
-                break
-    assert len(faults) > 3
+            torn += fault_of(out) is not None
+    assert torn == 100
 
 
 def test_full_book_readers_make_progress_while_a_symbol_updates_flat_out() -> None:
@@ -124,21 +123,18 @@ def test_full_book_readers_make_progress_while_a_symbol_updates_flat_out() -> No
     served = busy = 0
     last = -1
     with writer(words, ctl, FLAT_OUT):
-        while served < 1000:
+        while served < 300:
             busy += area.copy_book_retry(words, BASE, BLOCKS, out, 16) == layout.READ_BUSY
             before = area.scratch_version(words, GEO)
             ctl[layout.CTL_BOOK_REQUEST] = SYMBOL + 1
-            found = layout.READ_EMPTY
-            for _ in range(1_000_000):
-                found = area.read_scratch(words, GEO, SYMBOL, before, out)
-                if found == layout.READ_OK:
-                    break
-            assert found == layout.READ_OK
+            patience = time.monotonic() + 60
+            while area.read_scratch(words, GEO, SYMBOL, before, out) != layout.READ_OK:
+                assert time.monotonic() < patience
             assert fault_of(out) is None
             assert out[layout.B_LAST_ID] > last
             last = out[layout.B_LAST_ID]
             served += 1
-    assert busy > 500, "the writer left gaps: this did not show progress under load"
+    assert busy > 150, "the writer left gaps: this did not show progress under load"
 
 
 def test_copy_answers_busy_inside_a_change_and_ok_after() -> None:

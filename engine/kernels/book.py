@@ -1,11 +1,11 @@
-"""The full-depth book: per side a directory of sorted 64-level blocks from one bounded pool.
+"""The full-depth book: per side a directory of sorted 32-level blocks from one bounded pool.
 
     directory, best first   max key | block id | length      searched by counting max keys < key
-    block                   keys[64] then qtys[64]           searched by counting keys < key
+    block                   keys[32] then qtys[32]           searched by counting keys < key
 
 key = price for ASK, -price for BID, so both sides are the same code and the best level comes first.
-Counting smaller keys has no branch to mispredict and becomes vector code; an insert or a delete moves at
-most half a kilobyte twice. Prices are mantissas, -(2^63 - 1)..2^63 - 1. `words` and `base` are trusted:
+Counting smaller keys has no branch to mispredict and becomes vector code; an insert or a delete rewrites a
+block as two vectors. Prices are mantissas, -(2^63 - 1)..2^63 - 1. `words` and `base` are trusted:
 the writer's own bus or a private copy, never a book another process is changing (see book_area.py).
 """
 
@@ -18,6 +18,7 @@ from ..layout import (
     B_FREE,
     B_HORIZON,
     B_ORPHANS,
+    B_SHAPE,
     B_SIDE,
     B_SIDE_WORDS,
     B_VERSION,
@@ -28,6 +29,7 @@ from ..layout import (
     DIRECTORY_STEP,
     HORIZON_OPEN,
     KEY_NONE,
+    LINE_BYTES,
     MERGE_LEVELS,
     NO_PRICE,
     RANK_UNCHANGED,
@@ -35,13 +37,14 @@ from ..layout import (
     S_LEVELS,
     S_LIMIT,
     SIDES,
+    WORD_BYTES,
 )
-from .book_blocks import fill_words, put_level, rank_of, shrink_block
+from .book_blocks import fill_words, rank_of, shrink_block
 from .book_full import append_level, insert_full
-from .llvm import move_words
+from .llvm import insert_word, prefetch, remove_word
 
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
-SPAN = 64  # directory entries counted rather than halved
+LINE_WORDS = LINE_BYTES // WORD_BYTES
 
 
 @kernel(void(words_out, i64, i64))
@@ -93,22 +96,22 @@ def find_block(words, directory, blocks, key):
     Returns    its place in the directory, `blocks` when every max key is below.
     """
     low, span = 0, blocks
-    while span > SPAN:
-        half = (span >> 1) // DIRECTORY_STEP * DIRECTORY_STEP
-        low += half if words[directory + low + half - 1] < key else 0
-        span -= half
-    span = (span + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    return low + count_below(words, directory + low, span, key)
+    while span > DIRECTORY_STEP:  # halve, without a branch on the key; entries behind the last are KEY_NONE
+        span = (span + 2 * DIRECTORY_STEP - 1) // (2 * DIRECTORY_STEP) * DIRECTORY_STEP
+        low += span * ((words[directory + low + span - 1] < key) & (low + span <= blocks))
+    return min(low + count_below(words, directory + low, DIRECTORY_STEP, key), blocks)
 
 
-@kernel(i64(words_out, i64, i64, i64, i64, i64))
-def set_key(words, base, side, room, key, qty):
+# Inlined, because passing an array costs more than half of what this does.
+@kernel(i64(words_out, i64, i64, i64, i64, i64, i64), inline="always")
+def set_at(words, base, side, room, block, key, qty):
     """Set the quantity at a key: the one leaf that every change of a book goes through.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
     room     entries of a directory
+    block    what find_block answers for the key, or answered at the same B_SHAPE
     key      price for ASK, -price for BID
     qty      quantity, 0 or less deletes
     Returns  rank of the change, as set_level.
@@ -116,9 +119,9 @@ def set_key(words, base, side, room, key, qty):
     head = base + B_SIDE + side * B_SIDE_WORDS
     directory = base + BOOK_HEADER_WORDS + 3 * side * room
     lengths = directory + 2 * room
-    blocks = words[head + S_BLOCKS]
-    block = find_block(words, directory, blocks, key)
-    if block == blocks:
+    if block == words[head + S_BLOCKS]:  # behind all; an append since may have changed that
+        block = find_block(words, directory, words[head + S_BLOCKS], key)
+    if block == words[head + S_BLOCKS]:
         if qty > 0:
             return append_level(words, base, side, room, key, qty)
         words[base + B_ORPHANS] += 1
@@ -126,27 +129,30 @@ def set_key(words, base, side, room, key, qty):
     first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
     position = count_below(words, first, BLOCK_LEVELS, key)
     at, length = first + position, words[lengths + block]
-    rank = rank_of(words, lengths, block, position)
     if words[at] != key:
         if qty <= 0:
             words[base + B_ORPHANS] += 1
             return RANK_UNCHANGED
         if length == BLOCK_LEVELS:
             return insert_full(words, base, side, room, block, position, key, qty)
-        put_level(words, base, side, room, block, position, key, qty)
-        return rank
+        insert_word(words, first, position, key)
+        insert_word(words, first + BLOCK_LEVELS, position, qty)
+        words[lengths + block] = length + 1
+        words[head + S_LEVELS] += 1
+        return rank_of(words, lengths, block, position)
     if qty > 0:
         if words[at + BLOCK_LEVELS] == qty:
             return RANK_UNCHANGED
         words[at + BLOCK_LEVELS] = qty
-        return rank
-    length -= 1
-    move_words(words, at, words, at + 1, length - position)
-    move_words(words, at + BLOCK_LEVELS, words, at + BLOCK_LEVELS + 1, length - position)
-    words[first + length], words[lengths + block] = KEY_NONE, length
+        return rank_of(words, lengths, block, position)
+    rank, length = rank_of(words, lengths, block, position), length - 1
+    remove_word(words, first, position, KEY_NONE)
+    remove_word(words, first + BLOCK_LEVELS, position, 0)
+    words[lengths + block] = length
     words[head + S_LEVELS] -= 1
     if position == length and length > 0:
         words[directory + block] = words[at - 1]
+        words[base + B_SHAPE] += 1
     if length <= MERGE_LEVELS:
         shrink_block(words, base, side, room, block)
     return rank
@@ -165,7 +171,9 @@ def set_level(words, base, side, price, qty):
              RANK_UNCHANGED when nothing changed (an orphan delete, the same quantity, beyond the limit).
     """
     room = (words[base + B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    return set_key(words, base, side, room, (2 * side - 1) * price, qty)
+    key, directory = (2 * side - 1) * price, base + BOOK_HEADER_WORDS + 3 * side * room
+    block = find_block(words, directory, words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS], key)
+    return set_at(words, base, side, room, block, key, qty)
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))
@@ -181,9 +189,24 @@ def apply_rows(words, base, side, rows, count):
     """
     price, qty = rows["price"], rows["qty"]
     room = (words[base + B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    sign, best = 2 * side - 1, i64(RANK_UNCHANGED)
-    for row in range(min(count, i64(rows.shape[1]))):
-        best = min(best, set_key(words, base, side, room, sign * price[side, row], qty[side, row]))
+    directory, pool = base + BOOK_HEADER_WORDS + 3 * side * room, base + BOOK_HEADER_WORDS + 7 * room
+    used, sign, best = base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS, 2 * side - 1, i64(RANK_UNCHANGED)
+    count = min(count, i64(rows.shape[1]))
+    next_key = sign * price[side, 0] if count > 0 else 0
+    next_block = find_block(words, directory, words[used], next_key)
+    shape = words[base + B_SHAPE]
+    for row in range(count):
+        key, block = next_key, next_block
+        if words[base + B_SHAPE] != shape:
+            block = find_block(words, directory, words[used], key)
+            shape = words[base + B_SHAPE]
+        # Look one row ahead, so that its block is in the first cache by then.
+        next_key = sign * price[side, min(row + 1, count - 1)]
+        next_block = find_block(words, directory, words[used], next_key)
+        ahead = pool + words[directory + room + next_block] * BLOCK_WORDS
+        for line in range(0, BLOCK_WORDS, LINE_WORDS):
+            prefetch(words, ahead + line)
+        best = min(best, set_at(words, base, side, room, block, key, qty[side, row]))
     return best
 
 

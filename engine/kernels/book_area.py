@@ -172,9 +172,9 @@ def serve_book_request(words, geo, ctl):
     ctl      int64[CTL_WORDS], writable by readers and therefore never trusted
     Returns  1 when a book was copied, else 0.
     """
-    if load_relaxed(ctl, CTL_BOOK_REQUEST) == 0:
+    symbol_id = load_relaxed(ctl, CTL_BOOK_REQUEST) - 1
+    if symbol_id == -1:
         return 0
-    symbol_id = load_acquire(ctl, CTL_BOOK_REQUEST) - 1
     # Cleared before the copy: a request raised meanwhile stays for the next call. Readers know that they
     # are served by the scratch version, not by this word.
     store_relaxed(ctl, CTL_BOOK_REQUEST, i64(0))
@@ -199,7 +199,7 @@ def scratch_version(words, geo):
     words  int64[:], the bus
     geo    int64[GEO_LENGTH]
     """
-    return load_acquire(words, geo[GEO_SCRATCH] + SCRATCH_VERSION)
+    return load_relaxed(words, geo[GEO_SCRATCH] + SCRATCH_VERSION)
 
 
 @kernel(i64(words_in, words_in, i64, i64, words_out))

@@ -9,6 +9,7 @@ import numpy as np
 from ..jit import i64, kernel, void, words_out
 from ..layout import (
     B_FREE,
+    B_SHAPE,
     B_SIDE,
     B_SIDE_WORDS,
     BLOCK_LEVELS,
@@ -21,7 +22,7 @@ from ..layout import (
     S_BLOCKS,
     S_LEVELS,
 )
-from .llvm import move_words
+from .llvm import insert_word, move_words
 
 
 @kernel(void(words_out, i64, i64, i64))
@@ -50,8 +51,8 @@ def rank_of(words, lengths, block, position):
     if block >= RANK_BLOCKS:
         return RANK_DEEP
     rank = position
-    for before in range(block):
-        rank += words[lengths + before]
+    for before in range(RANK_BLOCKS):  # always all of them: one vector, no branch
+        rank += words[np.uint64(lengths + before)] * (before < block)
     return rank
 
 
@@ -75,6 +76,7 @@ def add_block(words, base, side, room, block):
     words[directory + block] = KEY_NONE
     words[directory + room + block] = block_id
     words[directory + 2 * room + block] = 0
+    words[base + B_SHAPE] += 1
     words[head + S_BLOCKS], words[base + B_FREE] = blocks + 1, free
     fill_words(words, base + BOOK_HEADER_WORDS + 7 * room + block_id * BLOCK_WORDS, BLOCK_LEVELS, KEY_NONE)
 
@@ -97,6 +99,7 @@ def drop_block(words, base, side, room, block):
         at = directory + column * room + block
         move_words(words, at, words, at + 1, blocks - block)
     words[directory + blocks] = KEY_NONE
+    words[base + B_SHAPE] += 1
     words[head + S_BLOCKS], words[base + B_FREE] = blocks, free + 1
 
 
@@ -184,10 +187,10 @@ def put_level(words, base, side, room, block, position, key, qty):
     directory = base + BOOK_HEADER_WORDS + 3 * side * room
     lengths = directory + 2 * room + block
     length = words[lengths]
-    at = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS + position
-    move_words(words, at + 1, words, at, length - position)
-    move_words(words, at + BLOCK_LEVELS + 1, words, at + BLOCK_LEVELS, length - position)
-    words[at], words[at + BLOCK_LEVELS], words[lengths] = key, qty, length + 1
+    first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
+    insert_word(words, first, position, key)
+    insert_word(words, first + BLOCK_LEVELS, position, qty)
+    words[lengths] = length + 1
     words[base + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] += 1
     if position == length:
         words[directory + block] = key

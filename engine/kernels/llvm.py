@@ -12,6 +12,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from ..layout import BLOCK_LEVELS
+
 AARCH64 = platform.machine() == "aarch64"
 I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 SYS_FUTEX = 98 if AARCH64 else 202
@@ -177,6 +179,51 @@ def move_words(typingctx, target, to, source, start, count):
         return context.get_dummy_value()
 
     return types.void(target, types.int64, source, types.int64, types.int64), codegen
+
+
+def _splat(builder, value, kind):
+    """A vector with `value` in every lane."""
+    empty, zeros = ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(I32, kind.count), None)
+    return builder.shuffle_vector(builder.insert_element(empty, value, I32(0)), empty, zeros)
+
+
+def _lane_mover(name, doc, order, writes_position):
+    """A whole block of BLOCK_LEVELS words as one vector: no branch, no loop, no call to memmove."""
+
+    @intrinsic
+    def move(typingctx, words, at, position, value):
+        def codegen(context, builder, signature, args):
+            kind = ir.VectorType(I64, BLOCK_LEVELS)
+            pointer = _element(context, builder, signature.args[0], args[0], args[1])
+            pointer = builder.bitcast(pointer, kind.as_pointer())
+            old, fresh = builder.load(pointer, typ=kind), _splat(builder, args[3], kind)
+            moved = builder.shuffle_vector(old, fresh, ir.Constant(ir.VectorType(I32, BLOCK_LEVELS), order))
+            lane, here = ir.Constant(kind, list(range(BLOCK_LEVELS))), _splat(builder, args[2], kind)
+            new = builder.select(builder.icmp_signed("<", lane, here), old, moved)
+            if writes_position:
+                new = builder.select(builder.icmp_signed("==", lane, here), fresh, new)
+            store = builder.store(new, pointer)
+            old.align = store.align = 8
+            return context.get_dummy_value()
+
+        return types.void(words, types.int64, types.int64, types.int64), codegen
+
+    move.__doc__ = f"{name}(words, at, position, value): {doc}"
+    return move
+
+
+insert_word = _lane_mover(
+    "insert_word",
+    "put value at `position` of BLOCK_LEVELS words; those behind move up, the last is lost.",
+    [BLOCK_LEVELS, *range(BLOCK_LEVELS - 1)],
+    True,
+)
+remove_word = _lane_mover(
+    "remove_word",
+    "take out the word at `position` of BLOCK_LEVELS words; those behind move down, value is last.",
+    [*range(1, BLOCK_LEVELS), BLOCK_LEVELS],
+    False,
+)
 
 
 @intrinsic
