@@ -80,7 +80,7 @@ def is_older(seen, record):
     symbol_id = (record[R_TAGS] >> 32) & 0xFFFFFFFF
     if record[R_TAGS] & 0xFF != KIND_BOOK or symbol_id >= len(seen) or seen[symbol_id] == 0:
         return 0
-    return 1 if record[R_SEQ] - seen[symbol_id] <= 0 else 0
+    return 1 if llvm.wrapping_sub(record[R_SEQ], seen[symbol_id]) <= 0 else 0
 
 
 @kernel(i64(words_in, words_in, words_out, words_out, words_in, words_out))
@@ -105,14 +105,14 @@ def advance(words, geo, cursor, seen, wanted, out):
             return READ_EARLY
         if code == READ_LAPPED:
             resume = newest_after_lap(words, geo, seq)
-            cursor[CUR_LOST] += resume - seq
+            cursor[CUR_LOST] += llvm.wrapping_sub(resume, seq)
             cursor[CUR_LAPS] += 1
             cursor[CUR_SEQ], cursor[CUR_BOARD] = resume, 0
             return READ_LAPPED
         verdict = judge(cursor, wanted, out)
         if verdict == UNKNOWN:
             return NEW_SYMBOL
-        cursor[CUR_SEQ] = seq + 1
+        cursor[CUR_SEQ] = llvm.wrapping_add(seq, 1)
         if verdict == WANTED and not is_older(seen, out):
             cursor[CUR_READ] += 1
             return READ_OK
@@ -135,14 +135,14 @@ def copy_newest(words, geo, cursor, wanted, last_seq, oldest_seq, out):
     """
     width = geo[layout.GEO_SLOT_WORDS]
     at, seq = i64(len(out)), last_seq
-    while at >= width and seq - oldest_seq >= 0:
+    while at >= width and llvm.wrapping_sub(seq, oldest_seq) >= 0:
         target = out[at - width : at]
         code = read_record(words, geo, seq, target)
         if code == READ_LAPPED:
             break
         if code == READ_OK and judge(cursor, wanted, target) == WANTED:
             at -= width
-        seq -= 1
+        seq = llvm.wrapping_sub(seq, 1)
     return (len(out) - at) // width
 
 

@@ -162,6 +162,23 @@ count_leading_zeros = _bits("count_leading_zeros", "ctlz", True)  # 64 for 0
 count_ones = _bits("count_ones", "ctpop", False)
 
 
+def _wrapping(name, sign):
+    @intrinsic
+    def compute(typingctx, left, right):
+        def codegen(context, builder, signature, args):
+            return getattr(builder, name)(*args)
+
+        return types.int64(types.int64, types.int64), codegen
+
+    compute.__doc__ = f"wrapping_{name}(left, right) -> int64: left {sign} right modulo 2^64."
+    return compute
+
+
+# Numba marks its own signed arithmetic "no signed wrap": `a - b < 0` becomes `a < b`, wrong across 2^63.
+wrapping_add = _wrapping("add", "+")
+wrapping_sub = _wrapping("sub", "-")
+
+
 @intrinsic
 def move_words(typingctx, target, to, source, start, count):
     """move_words(target, to, source, start, count): memmove of int64 words; the ranges may overlap."""

@@ -37,7 +37,7 @@ def claim(words, geo, seq):
     Returns  word offset of the slot.
     """
     slot = slot_of(geo, seq)
-    llvm.store_relaxed(words, slot + R_SEQ, seq - 1)
+    llvm.store_relaxed(words, slot + R_SEQ, llvm.wrapping_sub(seq, 1))
     # A release store of seq - 1 would hold back what came before it; the body comes after.
     llvm.fence_release()  # PAIR busy-before-body
     return slot
@@ -71,7 +71,8 @@ def publish_head(words, geo, next_seq, ctl):
     # Clear, then bump, then wake. Were it bumped first, a reader that saw the new word could raise its flag
     # and lose it to the clear.
     llvm.store_relaxed(ctl, CTL_WAITERS, 0)
-    llvm.store_release(ctl, CTL_WAKE, llvm.load_relaxed(ctl, CTL_WAKE) + 1)  # PAIR clear-before-bump
+    word = llvm.wrapping_add(llvm.load_relaxed(ctl, CTL_WAKE), 1)
+    llvm.store_release(ctl, CTL_WAKE, word)  # PAIR clear-before-bump
     llvm.futex_wake(ctl, CTL_WAKE, EVERYBODY)
     return 1
 
@@ -87,7 +88,8 @@ def read_record(words, geo, seq, out):
     Returns  READ_OK; READ_EARLY: not yet written; READ_LAPPED: overwritten, or being so.
     """
     slot = slot_of(geo, seq)
-    ahead = llvm.load_acquire(words, slot + R_SEQ) - seq  # PAIR body-before-seq
+    found = llvm.load_acquire(words, slot + R_SEQ)  # PAIR body-before-seq
+    ahead = llvm.wrapping_sub(found, seq)
     if ahead != 0:
         return READ_EARLY if ahead < 0 else READ_LAPPED
     out[R_SEQ] = seq
@@ -105,7 +107,7 @@ def newest(words, geo):
     words  int64[:], the bus
     geo    int64[GEO_LENGTH]
     """
-    return llvm.load_acquire(words, H_HEAD) - 1  # PAIR records-before-head
+    return llvm.wrapping_sub(llvm.load_acquire(words, H_HEAD), 1)  # PAIR records-before-head
 
 
 @kernel(i64(words_in, words_in, i64))
@@ -120,7 +122,7 @@ def newest_after_lap(words, geo, seq):
     """
     seen = llvm.load_acquire(words, slot_of(geo, seq) + R_SEQ)  # PAIR body-before-seq
     head = newest(words, geo)
-    return head if head - seen > 0 else seen
+    return head if llvm.wrapping_sub(head, seen) > 0 else seen
 
 
 @kernel(i64(words_in, words_in, i64))
@@ -131,5 +133,5 @@ def oldest_readable(words, geo, first_seq):
     geo        int64[GEO_LENGTH]
     first_seq  first seq of this generation
     """
-    oldest = newest(words, geo) - geo[GEO_SLOT_MASK]
-    return first_seq if first_seq - oldest > 0 else oldest
+    oldest = llvm.wrapping_sub(newest(words, geo), geo[GEO_SLOT_MASK])
+    return first_seq if llvm.wrapping_sub(first_seq, oldest) > 0 else oldest

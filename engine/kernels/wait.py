@@ -26,7 +26,8 @@ def is_ready(words, geo, seq):
     seq    the seq expected next
     """
     # Relaxed: read_record looks again, with acquire.
-    return 1 if llvm.load_relaxed(words, slot_of(geo, seq) + R_SEQ) - seq >= 0 else 0
+    found = llvm.load_relaxed(words, slot_of(geo, seq) + R_SEQ)
+    return 1 if llvm.wrapping_sub(found, seq) >= 0 else 0
 
 
 @kernel(i64(words_in, words_in, i64, i64))
@@ -63,7 +64,7 @@ def missed_wake(words, ctl, geo, seq, word):
     Returns  WAIT_READY or WAIT_MISSED.
     """
     head = llvm.load_acquire(words, H_HEAD)  # PAIR records-before-head
-    if head - seq <= 0:
+    if llvm.wrapping_sub(head, seq) <= 0:
         return WAIT_READY
     begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
     while llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun < SETTLE_NS:

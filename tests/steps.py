@@ -1,0 +1,117 @@
+"""Kernels taken apart: plain twins of the atomics that log every store, or let a writer run between loads.
+
+A writer never looks at its readers, so its run is a list of stores. Every prefix of the list is what a
+writer killed at that point leaves behind; every way of letting it go on between two loads is a race.
+"""
+
+import random
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .model.ring import wrap
+from .plain import plain_room
+
+Store = tuple[int, int, bool]  # index, value, release
+
+
+class Loads:
+    """Plain loads; `before` runs ahead of each."""
+
+    wrapping_add = staticmethod(lambda left, right: wrap(left + right))
+    wrapping_sub = staticmethod(lambda left, right: wrap(left - right))
+
+    def __init__(self, before: Callable[[], None] | None = None) -> None:
+        self.before = before
+        self.load_relaxed = self.load_acquire = self.load_seq_cst = self._load
+
+    def _load(self, words: np.ndarray, index: int) -> int:
+        if self.before:
+            self.before()
+        return int(words[index])
+
+    def fence_acquire(self) -> None:
+        """Loads happen in program order here."""
+
+    def fence_seq_cst(self) -> None:
+        """Likewise."""
+
+
+class Recorder(Loads):
+    """Plain stores, done at once and logged; a fence is logged as None."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: list[Store | None] = []
+
+    def store_relaxed(self, words: np.ndarray, index: int, value: int) -> None:
+        words[index] = value
+        self.log.append((int(index), int(value), False))
+
+    def store_release(self, words: np.ndarray, index: int, value: int) -> None:
+        words[index] = value
+        self.log.append((int(index), int(value), True))
+
+    def fence_release(self) -> None:
+        self.log.append(None)
+
+
+def room(twin: Any, *modules: ModuleType, mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
+    """The kernels of `modules` in plain Python over `twin` in place of the atomics."""
+    plain = plain_room(*modules, mutate=mutate)
+    for value in vars(plain).values():
+        if hasattr(value, "__code__") and value.__code__.co_filename.startswith("<plain"):
+            value.__globals__["llvm"] = twin
+    return plain
+
+
+def stores(log: list[Store | None]) -> list[Store]:
+    """The log in program order, fences left out."""
+    return [step for step in log if step is not None]
+
+
+def reordered(log: list[Store | None], rng: random.Random) -> list[Store]:
+    """One order in which a weak machine may show the stores: those between two fences in any order, but a
+    release store after all before it, and stores to one word in program order."""
+    waiting: list[tuple[int, Store, int]] = []  # program position, store, fences before it
+    fences = 0
+    for step in log:
+        if step is None:
+            fences += 1
+        else:
+            waiting.append((len(waiting), step, fences))
+    order: list[Store] = []
+    while waiting:
+        epoch = waiting[0][2]
+        free = []
+        words_before: set[int] = set()
+        for position, (_, step, fence) in enumerate(waiting[:64]):
+            if fence != epoch:
+                break
+            if step[0] not in words_before and not (step[2] and position):
+                free.append(position)
+            words_before.add(step[0])
+        order.append(waiting.pop(rng.choice(free))[1])
+    return order
+
+
+class Race(Loads):
+    """A writer's stores laid over `words` from `start` on, `step` of them before load number `at`."""
+
+    def __init__(self, words: np.ndarray, order: list[Store], start: int, at: int, step: int) -> None:
+        super().__init__(self._go_on)
+        self.words, self.order, self.done, self.at, self.step = words, order, 0, at, step
+        self.loads = 0
+        self._apply(start)
+
+    def _apply(self, count: int) -> None:
+        for index, value, _ in self.order[self.done : self.done + count]:
+            self.words[index] = value
+        self.done = min(len(self.order), self.done + count)
+
+    def _go_on(self) -> None:
+        if self.loads == self.at:
+            self._apply(self.step)
+        self.loads += 1

@@ -1,0 +1,259 @@
+"""The ring against a list, at every crash point, in every race, and with mistakes that must show."""
+
+import random
+import re
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from ringbook.engine import layout
+from ringbook.engine.kernels import board, cursor, ring
+from ringbook.engine.layout import READ_EARLY, READ_LAPPED, READ_OK
+
+from .bus_tools import blank_bus, body, body_word, publish_raw
+from .model.ring import RingModel, wrap
+from .steps import Loads, Race, Recorder, reordered, room, stores
+
+SLOTS = (2, 4, 8, 16)
+FIRST = (1, 5, (1 << 32) - 9, (1 << 63) - 21, -3)
+reached: set[str] = set()
+
+
+class Ring(RuleBasedStateMachine):
+    """Publish, claim and stop, read old and new seqs, follow with a cursor."""
+
+    @initialize(slots=st.sampled_from(SLOTS), first_seq=st.sampled_from(FIRST))
+    def begin(self, slots: int, first_seq: int) -> None:
+        self.words, self.geo, self.ctl = blank_bus(slots, first_seq=first_seq)
+        self.model, self.next_seq = RingModel(slots, first_seq), first_seq
+        self.out = np.zeros(self.geo[layout.GEO_SLOT_WORDS], np.int64)
+        self.place = np.zeros(cursor.CURSOR_WORDS, np.int64)
+        self.place[[cursor.CUR_SEQ, cursor.CUR_BOARD, cursor.CUR_KIND]] = (
+            first_seq,
+            cursor.BOARD_DONE,
+            cursor.ANY,
+        )
+        self.expected, self.lost = first_seq, 0
+        self.seen = np.zeros(2, np.int64)
+
+    @rule(count=st.integers(1, 40))
+    def publish(self, count: int) -> None:
+        for _ in range(count):
+            publish_raw(self.words, self.geo, self.ctl, self.next_seq)
+            self.model.publish(body(self.next_seq, len(self.out)))
+            self.next_seq = wrap(self.next_seq + 1)
+
+    @rule(words_written=st.integers(0, 23))
+    def die_while_writing(self, words_written: int) -> None:
+        slot = ring.claim(self.words, self.geo, self.next_seq)
+        for word in range(1, words_written):
+            self.words[slot + word] = body_word(self.next_seq, word)
+        self.model.claimed = True
+
+    @rule(age=st.integers(-3, 40))
+    def read(self, age: int) -> None:
+        seq = wrap(self.next_seq - age)
+        if age > len(self.model.bodies):
+            return
+        code, expected = self.model.read(seq)
+        assert ring.read_record(self.words, self.geo, seq, self.out) == code
+        reached.add(f"read {code}")
+        if code == READ_OK:
+            assert self.out.tolist() == expected
+
+    @rule(steps=st.integers(1, 20))
+    def follow(self, steps: int) -> None:
+        wanted = np.zeros(2, np.int64)
+        for _ in range(steps):
+            code = cursor.advance(self.words, self.geo, self.place, self.seen, wanted, self.out)
+            reached.add(f"advance {code}")
+            model_code, _ = self.model.read(self.expected)
+            if model_code == READ_LAPPED:
+                newest = wrap(self.next_seq - 1)
+                self.lost += wrap(newest - self.expected)
+                self.expected = newest
+                assert code == READ_LAPPED
+            elif model_code == READ_OK:
+                self.expected = wrap(self.expected + 1)
+            assert code == model_code or model_code == READ_OK
+            assert self.place[cursor.CUR_SEQ] == self.expected
+            assert self.place[cursor.CUR_LOST] == self.lost
+
+    @invariant()
+    def bounds(self) -> None:
+        if hasattr(self, "model"):
+            newest = ring.newest(self.words, self.geo)
+            assert newest == wrap(self.next_seq - 1)
+            oldest = ring.oldest_readable(self.words, self.geo, self.model.first_seq)
+            held = min(self.model.slots, len(self.model.bodies))
+            assert wrap(newest - oldest) == held - 1
+
+
+def test_against_a_list() -> None:
+    from hypothesis.stateful import run_state_machine_as_test
+
+    quick = settings(max_examples=120, stateful_step_count=25, deadline=None)
+    run_state_machine_as_test(Ring, settings=quick)
+    missing = {f"read {c}" for c in (READ_OK, READ_EARLY, READ_LAPPED)} - reached
+    assert not missing, f"never reached: {missing}"
+    assert {f"advance {c}" for c in (READ_EARLY, READ_LAPPED)} <= reached
+
+
+def record_writer(count: int, mutate: tuple[str, str, str] | None = None) -> tuple:
+    """Let the plain writer publish `count` records; returns its log, geo and the image before."""
+    twin = Recorder()
+    plain = room(twin, ring, mutate=mutate)
+    words, geo, _ = blank_bus(2, 1)
+    before = words.copy()
+    for seq in range(1, count + 1):
+        slot = plain.claim(words, geo, seq)
+        for word in range(1, int(geo[layout.GEO_SLOT_WORDS])):
+            twin.store_relaxed(words, slot + word, body_word(seq, word))
+        plain.commit(words, slot, seq)
+    return twin.log, geo, before
+
+
+def races(log: list, geo: np.ndarray, before: np.ndarray, seed: int, mutate=None) -> list[str]:
+    """What 6,000 readers see, over a hundred orders in which a weak machine may show the stores."""
+    rng = random.Random(seed)
+    orders = [stores(log), *(reordered(log, rng) for _ in range(99))]
+    return [race(rng.choice(orders), geo, before, rng, mutate) for _ in range(6_000)]
+
+
+def race(order: list, geo: np.ndarray, before: np.ndarray, rng: random.Random, mutate=None) -> str:
+    """Read once while the writer runs; returns 'ok', 'early', 'lapped', or 'BAD': wrong and accepted."""
+    words, width = before.copy(), int(geo[layout.GEO_SLOT_WORDS])
+    seq, start = rng.randint(1, 5), rng.randint(0, len(order))
+    twin = Race(words, order, start, rng.randint(0, width + 2), rng.randint(1, 3 * width))
+    out = np.zeros(width, np.int64)
+    code = room_of(mutate)(twin).read_record(words, geo, seq, out)
+    if code == READ_OK:
+        return "ok" if out.tolist() == body(seq, width) else "BAD"
+    return {READ_EARLY: "early", READ_LAPPED: "lapped"}[code]
+
+
+def room_of(mutate):
+    """The plain reader, built once and given its twin per run."""
+    if mutate not in rooms:
+        rooms[mutate] = room(None, ring, mutate=mutate)
+    plain = rooms[mutate]
+
+    def with_twin(twin):
+        plain.read_record.__globals__["llvm"] = twin
+        return plain
+
+    return with_twin
+
+
+rooms: dict = {}
+
+
+def test_no_race_shows_a_torn_record() -> None:
+    log, geo, before = record_writer(5)
+    found = races(log, geo, before, seed=1)
+    assert "BAD" not in found
+    assert min(found.count(kind) for kind in ("ok", "early", "lapped")) > 100
+
+
+@pytest.mark.parametrize(
+    ("mutate", "is_reader"),
+    [
+        (("claim", "llvm.store_relaxed(words, slot + R_SEQ, llvm.wrapping_sub(seq, 1))", "pass"), False),
+        (("claim", "llvm.fence_release()", "pass"), False),
+        (("claim", "llvm.wrapping_sub(seq, 1)", "seq"), False),
+        (("commit", "store_release", "store_relaxed"), False),
+        (("read_record", "return READ_OK if llvm.load_relaxed(words, slot + R_SEQ) == seq else READ_LAPPED",
+          "return READ_OK"), True),
+        (("read_record", "READ_EARLY if ahead < 0 else READ_LAPPED", "READ_EARLY"), True),
+        (("slot_of", "seq & geo[GEO_SLOT_MASK]", "seq % geo[GEO_SLOT_MASK]"), True),
+    ],
+)  # fmt: skip
+def test_mistakes_are_caught(mutate: tuple, is_reader: bool) -> None:
+    log, geo, before = record_writer(5, None if is_reader else mutate)
+    found = races(log, geo, before, seed=2, mutate=mutate if is_reader else None)
+    words, out = before.copy(), np.zeros(geo[layout.GEO_SLOT_WORDS], np.int64)
+    for index, value, _ in stores(log):
+        words[index] = value
+    at_rest = room_of(mutate if is_reader else None)(Loads()).read_record(words, geo, 1, out)
+    assert "BAD" in found or "ok" not in found or at_rest != READ_LAPPED
+
+
+def test_every_crash_point_is_readable() -> None:
+    """A writer killed after any store: what was committed stays, what was not is never handed out."""
+    log, geo, words = record_writer(5)
+    width, out = int(geo[layout.GEO_SLOT_WORDS]), np.zeros(int(geo[layout.GEO_SLOT_WORDS]), np.int64)
+    model, seq = RingModel(2, 1), 1
+    for index, value, _release in stores(log):
+        words[index] = value
+        if index == ring.slot_of(geo, seq):
+            if value == seq:
+                model.publish(body(seq, width))
+                seq += 1
+            else:
+                model.claimed = True
+        for asked in range(max(1, seq - 3), seq + 2):
+            code, expected = model.read(asked)
+            assert ring.read_record(words, geo, asked, out) == code
+            assert code != READ_OK or out.tolist() == expected
+
+
+def test_plain_and_compiled_agree() -> None:
+    words, geo, ctl = blank_bus(8, first_seq=11)
+    plain = room(Recorder(), ring)
+    for seq in range(11, 31):
+        publish_raw(words, geo, ctl, seq)
+    outs = np.zeros((2, geo[layout.GEO_SLOT_WORDS]), np.int64)
+    for seq in range(15, 35):
+        codes = [
+            ring.read_record(words, geo, seq, outs[0]),
+            plain.read_record(words, geo, seq, outs[1]),
+        ]
+        assert codes[0] == codes[1]
+        assert codes[0] != READ_OK or outs[0].tolist() == outs[1].tolist()
+    assert ring.newest_after_lap(words, geo, 15) == plain.newest_after_lap(words, geo, 15) == 30
+
+
+def test_lap_inside_one_batch_moves_on() -> None:
+    """Head lags while a batch is longer than the ring; the lapped slot itself names a committed record."""
+    words, geo, _ = blank_bus(4)
+    for seq in range(1, 12):
+        ring.commit(words, ring.claim(words, geo, seq), seq)
+    assert ring.newest(words, geo) == 0
+    assert ring.newest_after_lap(words, geo, 1) == 9
+
+
+def orderings(dispatcher) -> list[str]:
+    """Atomic operations in the emitted IR, in order."""
+    text = dispatcher.inspect_llvm(dispatcher.nopython_signatures[0].args)
+    body_text = text[text.index("define ") :]
+    body_text = body_text[: body_text.index("\n}")]
+    found = re.findall(r"(load atomic|store atomic|fence)([^\n]*)", body_text)
+    names = "monotonic|acquire|release|seq_cst"
+    return [f"{what.split()[0]} {re.search(names, rest).group()}" for what, rest in found]
+
+
+def test_emitted_orderings() -> None:
+    """The IR that numba hands to LLVM holds the orderings the protocol is proven with."""
+    from ringbook.engine import jit
+
+    def compiled(dispatcher, key):
+        fresh = jit.specialise(dispatcher.py_func)
+        fresh.compile(jit.registry[key][1])
+        return orderings(fresh)
+
+    assert compiled(ring.claim, "ring.claim") == ["store monotonic", "fence release"]
+    assert compiled(ring.commit, "ring.commit") == ["store release"]
+    head = compiled(ring.publish_head, "ring.publish_head")
+    assert head[:3] == ["store release", "fence seq_cst", "load monotonic"]
+    assert head[3:] == ["store monotonic", "load monotonic", "store release"]
+    read = compiled(ring.read_record, "ring.read_record")
+    assert read[0] == "load acquire"
+    assert read[-2:] == ["fence acquire", "load monotonic"]
+    assert set(read[1:-2]) == {"load monotonic"}
+    written = compiled(board.board_write, "board.board_write")  # blocks of a loop come in any order
+    assert (written.count("store release"), written.count("fence release")) == (2, 1)
+    shown = compiled(board.board_read, "board.board_read")
+    assert (shown.count("load acquire"), shown.count("fence acquire")) == (2, 1)
