@@ -1,7 +1,44 @@
 """ringbook: live order books, from websocket bytes to shared memory, in Python and Numba.
 
-Importing this package compiles nothing and starts nothing; numba itself is
-imported only when a kernel is first needed.
+    import ringbook
+    with ringbook.join("binance-spot") as bus:
+        print(bus.book("BTCUSDT"))
+
+Importing this package compiles nothing and starts nothing; numba is imported only when a kernel is needed.
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .engine.layout import record_dtype
+    from .io.bus import ls, rm
+    from .io.errors import RingbookError
+    from .io.reader import Book, Bus, join
+
+__all__ = ["Book", "Bus", "RingbookError", "__version__", "join", "ls", "record_dtype", "rm"]
+
+_HOMES = {
+    "join": "io.reader",
+    "Bus": "io.reader",
+    "Book": "io.reader",
+    "ls": "io.bus",
+    "rm": "io.bus",
+    "RingbookError": "io.errors",
+    "record_dtype": "engine.layout",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its room when it is first used."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'ringbook' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,119 @@
+"""Binds one venue family's kernels to one bus and one workspace: the engine without its edges."""
+
+import importlib
+from types import ModuleType
+
+import numpy as np
+
+from . import layout, workspace
+from .kernels import session
+from .kernels.book import book_reset
+from .kernels.session import DRAINED, HANDED_BACK
+from .workspace import W_INJECTED_CLOCK, W_MONO_NS, W_NEXT_SEQ, W_PUBLISH_ALL, W_RECV_NS, W_SNAPSHOT_LIMIT
+
+__all__ = ["DRAINED", "HANDED_BACK", "Pipeline", "ingest_room"]
+
+
+def ingest_room(family: str) -> ModuleType:
+    """The kernels of a venue family, `kernels/<family>_ingest.py`: ingest, ingest_message, ingest_snapshot."""
+    return importlib.import_module(f".kernels.{family}_ingest", __package__)
+
+
+class Pipeline:
+    """One writer's path from bytes to records.
+
+    words          int64[geo[GEO_WORDS]], the bus; this object is its only writer
+    ctl            int64[CTL_WORDS], the control page
+    geo            int64[GEO_LENGTH], from layout.geometry
+    family         names `kernels/<family>_ingest.py`
+    route_count    slots of the route table, a power of two
+    next_seq       seq of the first record
+    injected_clock publish stamps repeat the receive stamps, so that a replay is the same to the bit
+    publish_all    publish a BOOK for every accepted diff, not only when the top N changed
+    """
+
+    def __init__(
+        self,
+        words: np.ndarray,
+        ctl: np.ndarray,
+        geo: np.ndarray,
+        family: str,
+        *,
+        route_count: int = 1024,
+        next_seq: int = 1,
+        injected_clock: bool = False,
+        publish_all: bool = False,
+        pending_words: int = workspace.PENDING_WORDS_DEFAULT,
+        max_message_bytes: int = 16 << 20,
+    ) -> None:
+        room = ingest_room(family)
+        self.ingest, self.ingest_message = room.ingest, room.ingest_message
+        self._ingest_snapshot = room.ingest_snapshot
+        self.words, self.ctl, self.geo = words, ctl, geo
+        self.space = workspace.create(geo, route_count, pending_words, max_message_bytes)
+        self.work = self.space.work
+        self.work[W_NEXT_SEQ] = next_seq
+        self.work[W_INJECTED_CLOCK], self.work[W_PUBLISH_ALL] = int(injected_clock), int(publish_all)
+        start = int(geo[layout.GEO_COUNTERS])
+        self.counters = words[start : start + len(layout.COUNTER_NAMES)]
+
+    @property
+    def next_seq(self) -> int:
+        """Seq the next record will get."""
+        return int(self.work[W_NEXT_SEQ])
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add to a counter of the bus."""
+        self.counters[layout.C[name]] += amount
+
+    def stamp(self, recv_ns: int, mono_ns: int) -> None:
+        """Set the stamps of what follows when no read brings them."""
+        self.work[W_RECV_NS], self.work[W_MONO_NS] = recv_ns, mono_ns
+
+    def snapshot(self, buf: np.ndarray, size: int, symbol_id: int, limit: int) -> int:
+        """Take a REST depth body; returns a SNAPSHOT_* code or a scanner's negative code.
+
+        buf        uint8[:], body first, at least 64 bytes longer
+        size       bytes of the body
+        symbol_id  row of the symbol table
+        limit      levels a side that were asked for; 0 unknown
+        """
+        self.work[W_SNAPSHOT_LIMIT] = limit
+        return int(self._ingest_snapshot(self.words, self.ctl, buf, self.work, 0, size, symbol_id))
+
+    def apply_decoded(self, recv_ns: int, mono_ns: int) -> None:
+        """Act on what the slow path left in space.frame and space.rows."""
+        session.apply_decoded(self.words, self.ctl, self.work, recv_ns, mono_ns)
+
+    def tell_health(self, symbol_id: int, health: int, cause: int) -> None:
+        """Change a symbol's health for a reason outside the data, with records that say so."""
+        session.tell_health(self.words, self.ctl, self.work, symbol_id, health, cause)
+
+    def lose(self, symbol_id: int, cause: int) -> None:
+        """Declare a book lost and ask for a snapshot."""
+        session.lose(self.words, self.ctl, self.work, symbol_id, cause)
+
+    def book_base(self, symbol_id: int) -> int:
+        """Word offset of a symbol's full book."""
+        return int(self.geo[layout.GEO_BOOKS] + symbol_id * self.geo[layout.GEO_BOOK_STRIDE])
+
+    def open_book(self, symbol_id: int) -> None:
+        """Make a new symbol row's book an empty one."""
+        book_reset(self.words, self.book_base(symbol_id), int(self.geo[layout.GEO_BOOK_BLOCKS]))
+
+    def start_sync(self, symbol_id: int) -> None:
+        """Begin buffering a symbol's diffs and ask for a snapshot: SYNCING."""
+        state = self.space.states[symbol_id]
+        state["phase"], state["wants_snapshot"], state["has_diffs"] = workspace.PHASE_BUFFERING, 1, 1
+        self.tell_health(symbol_id, layout.SYNCING, layout.CAUSE_SUBSCRIBED)
+
+    def stop_sync(self, symbol_id: int, health: int, cause: int) -> None:
+        """Stop following a symbol's diffs: connection lost, or unsubscribed."""
+        state = self.space.states[symbol_id]
+        state["phase"], state["wants_snapshot"] = workspace.PHASE_IDLE, 0
+        self.tell_health(symbol_id, health, cause)
+
+    def tell_rescaled(self, symbol_id: int, health: int) -> None:
+        """A carried-over row begins with the health its predecessor had; its buffered diffs stay."""
+        self.space.states[symbol_id]["health"] = layout.SYNCING
+        self.tell_health(symbol_id, health, layout.CAUSE_RESCALED)

@@ -1,0 +1,182 @@
+"""The slow, fully general path: one message by orjson, for what the scanners leave alone. Binance shapes.
+
+It fills the same frame and rows as the scanner, so everything behind it is shared. It makes a Python object
+per level, which is why every use is counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from . import layout, units
+from .layout import ASK, BID, NO_SIDE
+
+DEPTH_KEYS = (("b", "bids"), ("a", "asks"))  # diff and USD-M image, spot image
+TICKER_KEYS = (("b", "B"), ("a", "A"))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A message that is not market data: an ack, an error, a notice of the venue."""
+
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A message that could not be used, and why; `code` is a layout scanner code."""
+
+    code: int
+    reason: str
+    symbol_id: int = -1
+
+
+class _Unusable(Exception):
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+def _mantissa(value: Any, digits: int) -> int:
+    text = value if isinstance(value, str) else str(value)
+    try:
+        mantissa = units.to_mantissa(text, digits)
+    except ValueError as error:
+        raise _Unusable(layout.OFF_GRID, str(error)) from None
+    if mantissa < 0:
+        raise _Unusable(layout.OVERFLOW, f"number was {text!r}, expected 0 or more")
+    return mantissa
+
+
+def _integer(data: Mapping[str, Any], *keys: str) -> int:
+    for key in keys:
+        value = data.get(key)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
+            return value
+    raise _Unusable(layout.MALFORMED, f"field {keys[0]!r} was {data.get(keys[0])!r}, expected an integer")
+
+
+def _time(data: Mapping[str, Any], key: str, unit_ns: int) -> int:
+    stamp = _integer(data, key) * unit_ns if key in data else 0
+    if stamp >= 1 << 63:
+        raise _Unusable(layout.MALFORMED, f"time {key!r} was {data[key]!r}, too large for int64 ns")
+    return stamp
+
+
+class SlowPath:
+    """Decodes one message into `frame` and `rows`.
+
+    names        bytes → (symbol_id, kind), as in the route table; symbols carry kind 0
+    instruments  instrument_dtype[symbols]
+    frame        frame_dtype[1]
+    rows         level_dtype[2, cap]
+    """
+
+    def __init__(
+        self,
+        names: Mapping[bytes, tuple[int, int]],
+        instruments: np.ndarray,
+        frame: np.ndarray,
+        rows: np.ndarray,
+    ) -> None:
+        self.names, self.instruments, self.frame, self.rows = names, instruments, frame, rows
+
+    def decode(self, payload: bytes) -> Reply | Rejected | None:
+        """Decode; None when frame and rows were filled (kind 0: valid, nothing to do)."""
+        try:
+            message = orjson.loads(payload)
+        except orjson.JSONDecodeError as error:
+            return Rejected(layout.MALFORMED, f"not JSON: {error}")
+        if not isinstance(message, dict):
+            return Rejected(layout.NOT_MARKET_DATA, f"a JSON {type(message).__name__}, expected an object")
+        symbol_id = -1
+        try:
+            stream, data = message.get("stream"), message.get("data")
+            if stream is not None and isinstance(data, dict):
+                symbol_id, kind = self._route(stream)
+            else:
+                data = message
+                if not isinstance(data.get("s"), str):
+                    return Reply(message)
+                symbol_id, kind = self._route(data["s"])
+            if isinstance(data.get("s"), str) and self._route(data["s"])[0] != symbol_id:
+                raise _Unusable(layout.MALFORMED, f"stream {stream!r} carried symbol {data['s']!r}")
+            if not self._fill(data, symbol_id, kind):
+                return Reply(message)
+        except _Unusable as error:
+            return Rejected(error.code, str(error), symbol_id)
+        return None
+
+    def _route(self, name: Any) -> tuple[int, int]:
+        found = self.names.get(name.encode()) if isinstance(name, str) else None
+        if found is None:
+            raise _Unusable(layout.UNKNOWN_SYMBOL, f"stream or symbol {name!r} is not subscribed")
+        return found
+
+    def _fill(self, data: dict[str, Any], symbol_id: int, kind: int) -> bool:
+        """Fill frame and rows from one payload; False when its shape is none of market data."""
+        event, unit = data.get("e"), int(self.instruments[symbol_id]["time_unit_ns"])
+        frame = self.frame[0]
+        frame["symbol_id"], frame["side"], frame["flags"] = symbol_id, NO_SIDE, 0
+        frame["prev_id"], frame["rows"] = -1, 0
+        for name in ("price", "qty", "id", "first_id", "last_id"):
+            frame[f"trade_{name}"] = 0
+        frame["event_ns"], frame["txn_ns"] = _time(data, "E", unit), _time(data, "T", unit)
+        if event in ("trade", "aggTrade"):
+            self._trade(data, event == "aggTrade")
+        elif event == "depthUpdate" or "lastUpdateId" in data:
+            self._depth(data, kind or layout.KIND_BOOK)
+        elif event in ("bookTicker", None) and {"u", "b", "B", "a", "A"} <= data.keys():
+            self._ticker(data)
+        else:
+            return False
+        return True
+
+    def _trade(self, data: dict[str, Any], aggregated: bool) -> None:
+        frame = self.frame[0]
+        instrument = self.instruments[int(frame["symbol_id"])]
+        frame["kind"], frame["flags"] = layout.KIND_TRADE, layout.FLAG_AGGREGATED if aggregated else 0
+        frame["side"] = ASK if data.get("m") else BID
+        frame["trade_price"] = _mantissa(data.get("p"), int(instrument["price_digits"]))
+        frame["trade_qty"] = _mantissa(data.get("q"), int(instrument["qty_digits"]))
+        trade_id = _integer(data, "a" if aggregated else "t")
+        frame["trade_id"] = frame["first_id"] = frame["last_id"] = trade_id
+        frame["trade_first_id"] = _integer(data, "f") if aggregated else trade_id
+        frame["trade_last_id"] = _integer(data, "l") if aggregated else trade_id
+        if data.get("X") == "NA" and frame["trade_qty"] == 0:
+            frame["kind"] = 0  # USD-M prints such rows for trades that did not happen
+
+    def _depth(self, data: dict[str, Any], kind: int) -> None:
+        frame = self.frame[0]
+        frame["kind"] = kind
+        frame["last_id"] = _integer(data, "u", "lastUpdateId")
+        frame["first_id"] = _integer(data, "U") if "U" in data else frame["last_id"]
+        if "pu" in data:
+            frame["prev_id"] = _integer(data, "pu")
+        for side, keys in enumerate(DEPTH_KEYS):
+            levels = next((data[key] for key in keys if key in data), None)
+            if not isinstance(levels, list):
+                raise _Unusable(layout.MALFORMED, f"field {keys[0]!r} was {levels!r:.40}, expected a list")
+            self._levels(side, levels)
+
+    def _ticker(self, data: dict[str, Any]) -> None:
+        frame = self.frame[0]
+        frame["kind"] = layout.KIND_TICKER
+        frame["first_id"] = frame["last_id"] = _integer(data, "u")
+        for side, (price, qty) in enumerate(TICKER_KEYS):
+            self._levels(side, [[data[price], data[qty]]])
+
+    def _levels(self, side: int, levels: list[Any]) -> None:
+        frame = self.frame[0]
+        instrument = self.instruments[int(frame["symbol_id"])]
+        if len(levels) > self.rows.shape[1]:
+            raise _Unusable(layout.TOO_MANY_LEVELS, f"{len(levels)} levels, room for {self.rows.shape[1]}")
+        price_digits, qty_digits = int(instrument["price_digits"]), int(instrument["qty_digits"])
+        for row, level in enumerate(levels):
+            if not isinstance(level, list) or len(level) < 2:
+                raise _Unusable(layout.MALFORMED, f"a level was {level!r:.40}, expected [price, quantity]")
+            self.rows[side, row] = _mantissa(level[0], price_digits), _mantissa(level[1], qty_digits)
+        frame["rows"][side] = len(levels)

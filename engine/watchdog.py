@@ -1,0 +1,87 @@
+"""Which streams have gone quiet, judged by each stream's own habit. Pure; fed once per poll, not per frame.
+
+An acknowledged stream that never sends, and one that stops, are found by the same clock. A quiet symbol is
+not called stale: its limit follows the longest gaps it has shown.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .backoff import NS_PER_S
+
+FIRST_FRAME_NS = 30 * NS_PER_S
+FLOOR_NS, CEILING_NS = 5 * NS_PER_S, 300 * NS_PER_S
+GAP_FACTOR = 8.0  # times the usual gap before a stream counts as stale
+PATIENCE_NS = 60 * NS_PER_S  # while a stream's habit is not known yet
+HABIT_POLLS = 16  # polls with news before its habit counts as known
+FORGET = 0.99  # per poll with news: how slowly the longest gap shrinks
+FINE, MUTE, QUIET = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Change:
+    """One stream's verdict changed."""
+
+    index: int
+    verdict: int
+
+
+class Watchdog:
+    """Watches `count` streams.
+
+    floor_ns        no stream is called quiet sooner
+    ceiling_ns      nor later, once it has sent something
+    first_frame_ns  patience with a stream that never sent
+    """
+
+    def __init__(
+        self,
+        count: int,
+        floor_ns: int = FLOOR_NS,
+        ceiling_ns: int = CEILING_NS,
+        first_frame_ns: int = FIRST_FRAME_NS,
+    ) -> None:
+        self.floor_ns, self.ceiling_ns, self.first_frame_ns = floor_ns, ceiling_ns, first_frame_ns
+        self.since = np.full(count, -1, np.int64)  # when watching began; -1 while not watched
+        self.seen = np.zeros(count, np.int64)
+        self.last = np.zeros(count, np.int64)
+        self.longest = np.zeros(count, np.float64)  # longest gap of late
+        self.lessons = np.zeros(count, np.int64)  # gaps seen so far
+        self.verdict = np.zeros(count, np.int8)
+
+    def watch(self, indices: np.ndarray | list[int], now_ns: int) -> None:
+        """Begin to watch, as after a subscribe."""
+        self.since[indices], self.last[indices], self.verdict[indices] = now_ns, 0, FINE
+
+    def ignore(self, indices: np.ndarray | list[int]) -> None:
+        """Stop watching, as after a disconnect."""
+        self.since[indices], self.verdict[indices] = -1, FINE
+
+    def limit_ns(self) -> np.ndarray:
+        """How long each stream may be silent now."""
+        habit = np.clip(self.longest * GAP_FACTOR, self.floor_ns, self.ceiling_ns)
+        return np.where(self.lessons < HABIT_POLLS, np.maximum(habit, PATIENCE_NS), habit)
+
+    def poll(self, now_ns: int, last_ns: np.ndarray, counts: np.ndarray) -> list[Change]:
+        """Compare with the arrivals the kernels noted.
+
+        now_ns   monotonic
+        last_ns  int64[count], monotonic time of each stream's last frame
+        counts   int64[count], frames so far
+        Returns  the streams whose verdict changed.
+        """
+        watched, fresh = self.since >= 0, (counts != self.seen) & (last_ns >= self.since)
+        gap = np.where(self.last > 0, last_ns - self.last, 0) / np.maximum(1, counts - self.seen)
+        silence = now_ns - np.where(self.last > 0, np.maximum(self.last, last_ns), self.since)
+        known = fresh & (self.last > 0)
+        self.longest = np.where(known, np.maximum(gap, self.longest * FORGET), self.longest)
+        self.lessons = self.lessons + known
+        # A stream that was called quiet too soon teaches its true gap when it speaks again.
+        self.last, self.seen = np.where(fresh, last_ns, self.last), counts.copy()
+        heard = watched & (self.last > 0)
+        verdict = np.where(heard & (silence > self.limit_ns()), QUIET, FINE)
+        verdict = np.where(watched & ~heard & (now_ns - self.since > self.first_frame_ns), MUTE, verdict)
+        changed = np.flatnonzero(verdict != self.verdict)
+        self.verdict = verdict.astype(np.int8)
+        return [Change(int(index), int(verdict[index])) for index in changed]

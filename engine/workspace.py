@@ -1,0 +1,138 @@
+"""The engine's private memory: one int64 array, so that a jitted call takes one argument for all of it.
+
+    geometry | scalars | frame | instruments | symbol states | arrivals | routes | rows | pending diffs
+
+Kernels reach the parts through the offsets kept among the scalars; Python through the views made here.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import layout
+from .layout import WORD_BYTES, round_up
+
+# ---------------------------------------------------------------- scalars; the geometry fills words 0..15
+W_NEXT_SEQ = 16  # seq the next record gets
+W_INJECTED_CLOCK = 17  # 1: publish stamps repeat the receive stamp, for replays to the bit
+W_PUBLISH_ALL = 18  # 1: publish a BOOK for every accepted diff, changed or not
+W_RECV_NS, W_MONO_NS = 19, 20  # stamps of the read being worked on
+W_CURSOR = 21  # where the last call stopped in the buffer
+W_NEED_BYTES = 22  # bytes from the cursor needed for the next frame
+W_HAND_CODE, W_HAND_START, W_HAND_LENGTH, W_HAND_TAG = 23, 24, 25, 26  # the frame handed back to Python
+W_CHANGED = 27  # 1: some symbol's state changed and Python should look
+W_MAX_MESSAGE = 28
+W_SNAPSHOT_LIMIT = 29  # levels a side the last REST request asked for
+W_PENDING_WORDS = 30  # room for buffered diffs per symbol
+W_FRAME, W_INSTRUMENTS, W_STATES, W_ARRIVALS, W_ROUTES, W_ROWS, W_PENDING, W_ROUTE_COUNT = range(32, 40)
+SCALAR_WORDS = 64
+
+# ---------------------------------------------------------------- one symbol's state
+# Phases: what the engine does with the next diff. Health: what readers are told.
+PHASE_IDLE = 0  # no depth stream: diffs are ignored
+PHASE_BUFFERING = 1  # diffs are kept until a snapshot fits
+PHASE_SYNCED = 2  # diffs are applied
+
+state_dtype = np.dtype(
+    [
+        ("phase", "<i8"),
+        ("health", "<i8"),
+        ("wants_snapshot", "<i8"),
+        ("is_first", "<i8"),  # the next diff is the first after a snapshot
+        ("book_id", "<i8"),  # id the book stands at; -1 without a book
+        ("pending_used", "<i8"),  # words used in the pending buffer
+        ("pending_count", "<i8"),
+        ("blind_since_ns", "<i8"),  # receive time of the event that ended LIVE
+        ("gaps", "<i8"),
+        ("ids_missed", "<i8"),
+        ("has_diffs", "<i8"),  # a diff stream feeds this symbol's book
+        ("resyncs", "<i8"),
+        ("cause", "<i8"),
+        ("spare", ("<i8", (3,))),
+    ],
+    align=True,
+)
+STATE_WORDS = state_dtype.itemsize // WORD_BYTES
+(
+    ST_PHASE, ST_HEALTH, ST_WANTS, ST_FIRST, ST_BOOK_ID, ST_USED, ST_COUNT, ST_BLIND, ST_GAPS, ST_MISSED,
+    ST_HAS_DIFFS, ST_RESYNCS, ST_CAUSE,
+) = range(13)  # fmt: skip
+
+# Arrivals: per symbol and kind, when the last frame came and how many did (the watchdogs read this).
+ARRIVAL_KINDS = 8
+ARRIVAL_WORDS = 2 * ARRIVAL_KINDS
+
+# One buffered diff: P_WORDS, ids, stamps, row counts, then the rows of both sides.
+P_WORDS, P_FIRST, P_LAST, P_PREV, P_EVENT, P_TXN, P_RECV, P_MONO, P_ROWS = range(9)  # P_ROWS: two words
+PENDING_HEADER_WORDS = 10
+PENDING_WORDS_DEFAULT = 32_768  # 256 KiB a symbol, touched only while buffering
+
+LEVEL_WORDS = layout.level_dtype.itemsize // WORD_BYTES
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The private array and Python's views of its parts (all of one memory)."""
+
+    work: np.ndarray  # int64[:]
+    frame: np.ndarray  # frame_dtype[1]
+    instruments: np.ndarray  # instrument_dtype[symbols]
+    states: np.ndarray  # state_dtype[symbols]
+    arrivals: np.ndarray  # int64[symbols, ARRIVAL_KINDS, 2]: last_mono_ns, count
+    routes: np.ndarray  # route_dtype[route_count]
+    rows: np.ndarray  # level_dtype[2, ROWS_CAPACITY]
+
+
+def create(
+    geo: np.ndarray,
+    route_count: int,
+    pending_words: int = PENDING_WORDS_DEFAULT,
+    max_message_bytes: int = 16 << 20,
+) -> Workspace:
+    """Allocate the engine's private memory, zeroed.
+
+    geo                int64[GEO_LENGTH], from layout.geometry
+    route_count        slots of the route table, a power of two
+    pending_words      words of buffered diffs per symbol
+    max_message_bytes  largest websocket message accepted
+    """
+    symbols = int(geo[layout.GEO_SYMBOLS])
+    parts = (
+        (W_FRAME, layout.frame_dtype.itemsize // WORD_BYTES),
+        (W_INSTRUMENTS, symbols * layout.instrument_dtype.itemsize // WORD_BYTES),
+        (W_STATES, symbols * STATE_WORDS),
+        (W_ARRIVALS, symbols * ARRIVAL_WORDS),
+        (W_ROUTES, route_count * layout.route_dtype.itemsize // WORD_BYTES),
+        (W_ROWS, layout.SIDES * layout.ROWS_CAPACITY * LEVEL_WORDS),
+        (W_PENDING, symbols * pending_words),
+    )
+    offsets, at = {}, SCALAR_WORDS
+    for name, words in parts:
+        offsets[name] = (at, words)
+        at += round_up(words, layout.LINE_BYTES // WORD_BYTES)
+    work = np.zeros(at, np.int64)
+    work[: layout.GEO_LENGTH] = geo
+    for name, (offset, _) in offsets.items():
+        work[name] = offset
+    work[W_ROUTE_COUNT], work[W_PENDING_WORDS], work[W_MAX_MESSAGE] = route_count, pending_words, max_message_bytes
+    work[W_NEXT_SEQ] = 1
+
+    def part(name: int) -> np.ndarray:
+        offset, words = offsets[name]
+        return work[offset : offset + words]
+
+    space = Workspace(
+        work,
+        part(W_FRAME).view(layout.frame_dtype),
+        part(W_INSTRUMENTS).view(layout.instrument_dtype),
+        part(W_STATES).view(state_dtype),
+        part(W_ARRIVALS).reshape(symbols, ARRIVAL_KINDS, 2),
+        part(W_ROUTES).view(layout.route_dtype),
+        part(W_ROWS).view(layout.level_dtype).reshape(layout.SIDES, layout.ROWS_CAPACITY),
+    )
+    space.states["book_id"] = -1
+    return space
+
+
+assert state_dtype.itemsize == STATE_WORDS * WORD_BYTES and SCALAR_WORDS >= layout.GEO_LENGTH + 24
+assert PENDING_HEADER_WORDS == P_ROWS + 2

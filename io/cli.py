@@ -1,0 +1,141 @@
+"""The command line: one parser, one function per command, exit codes that mean something.
+
+0 done · 1 an error that was explained · 2 wrong arguments · 3 a replay ended with a book that is not LIVE
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import commands
+from .errors import RingbookError
+
+VENUES = "binance-spot, binance-usdm"
+
+
+def _engine_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `run`; names equal the keys of the configuration file (docs/config.md)."""
+    add = parser.add_argument
+    add("--config", type=Path, help="TOML file; options given here win over it")
+    add("--venue", help=VENUES)
+    add("--symbols", type=_names, help="comma-separated, as the venue spells them: BTCUSDT,ETHUSDT")
+    add("--bus", help="name of the bus; default: the venue's name")
+    add("--directory", type=Path, help="where bus files live (default /dev/shm/ringbook-<uid>)")
+    add("--streams", type=_names, help="comma-separated: depth@100ms,trade,aggTrade,bookTicker,depth20@100ms")
+    add("--top-n", type=int, help="levels a side in a record, 1..50 (default 20)")
+    add("--slots", type=int, help="ring slots, a power of two (default 16384)")
+    add("--book-blocks", type=int, help="64-level blocks of one full book (default 512)")
+    add("--symbol-capacity", type=int, help="rows of the symbol table")
+    add("--source", choices=("direct", "plain"), help="frame source (default direct)")
+    add("--spin", action="store_true", default=None, help="never sleep: poll the sockets on a core of its own")
+    add("--core", type=int, help="pin the engine to this core")
+    add("--snapshot-limit", type=int, help="levels a side asked of REST")
+    add("--publish-all", action="store_true", default=None, help="publish a BOOK for every diff")
+    add("--ws-url", help="websocket base, in place of the venue's")
+    add("--ws-market-url", help="websocket base of USD-M's /market streams")
+    add("--rest-url", help="REST base, in place of the venue's")
+    add("--ca-file", type=Path, help="certificate authority to trust besides the system's")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    from ringbook import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="ringbook",
+        description="Live order books, from websocket bytes to shared memory, in Python and Numba.",
+    )
+    parser.add_argument("--version", action="version", version=f"ringbook {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, to stderr")
+    chosen = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, function: Callable[[Any], int], text: str) -> argparse.ArgumentParser:
+        sub = chosen.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        sub.set_defaults(function=function)
+        return sub
+
+    run = command("run", commands.run, "follow a venue and publish its books on a bus")
+    _engine_options(run)
+    run.add_argument("--die-with-parent", action="store_true", help="stop when the process that started this one ends")
+    demo = command("demo", commands.demo, "built-in exchange, engine, reader and live ladders, then a verdict")
+    demo.add_argument("--seconds", type=float, default=20.0, help="how long to show (default 20)")
+    demo.add_argument("--venue", default="binance-spot", help=VENUES)
+    demo.add_argument("--source", choices=("direct", "plain"), default="direct")
+    demo.add_argument("--json", action="store_true", help="no ladder; print the summary as JSON")
+    _exchange_options(command("exchange", commands.exchange, "the built-in exchange on loopback"))
+    _replay_options(command("replay", commands.replay, "drive recorded frames through the same kernels"))
+    _reader_commands(command)
+    command("warm", commands.warm, "compile every kernel, or load it from the cache")
+    return parser
+
+
+def _exchange_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--venue", default="binance-spot", help=VENUES)
+    add("--symbols", type=_names, default=(), help="symbols of the simulated market")
+    add("--recording", type=Path, nargs="+", default=(), help="play these files instead of simulating")
+    add("--speed", type=float, default=1.0, help="times real time; 0 is as fast as clients take it")
+    add("--seed", type=int, default=1, help="of the simulated market")
+    add("--host", default="127.0.0.1")
+    add("--port", type=int, default=0, help="0 lets the system choose")
+    add("--tls", action="store_true", help="serve https and wss with a certificate made at start")
+    add("--ca-file", type=Path, help="write the authority to trust here")
+    add("--die-with-parent", action="store_true", help="stop when the process that started this one ends")
+
+
+def _replay_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("recordings", type=Path, nargs="+", metavar="RECORDING", help="files, one stream in the order given")
+    add("--venue", required=True, help=VENUES)
+    add("--symbols", type=_names, help="only these")
+    add("--instruments", type=Path, help="exchangeInfo JSON, or a TOML table of ticks and steps")
+    add("--books", type=Path, metavar="OUT.json", help="write every final full book, exactly")
+    add("--top-n", type=int, default=20, help="levels a side in a record")
+    add("--json", action="store_true", help="print the summary as JSON")
+
+
+def _reader_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
+    tail = command("tail", commands.tail, "records as they come")
+    tail.add_argument("bus", nargs="?", help="name of the bus; default: the only one")
+    tail.add_argument("--symbol")
+    tail.add_argument("--kind", help="BOOK, TRADE, TICKER, STATUS or DEPTH")
+    tail.add_argument("--json", action="store_true", help="one JSON object a line")
+    tail.add_argument("-n", "--count", type=int, help="stop after so many records")
+    watch = command("watch", commands.watch, "live ladders in the terminal")
+    watch.add_argument("bus", nargs="?")
+    watch.add_argument("symbols", nargs="*", help="default: the first two")
+    watch.add_argument("--levels", type=int, default=10)
+    watch.add_argument("--seconds", type=float, help="stop after so long")
+    listing = command("ls", commands.ls, "buses and their owners")
+    listing.add_argument("--json", action="store_true")
+    remove = command("rm", commands.rm, "remove buses whose owner is dead")
+    remove.add_argument("buses", nargs="*", help="names")
+    remove.add_argument("--all-dead", action="store_true", help="every bus without a living owner")
+    health = command("health", commands.health, "exit 0 if the bus beats and every symbol is LIVE, else 1")
+    health.add_argument("bus", nargs="?")
+    health.add_argument("--alive", action="store_true", help="ask only for the heartbeat")
+    health.add_argument("--json", action="store_true")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Parse, run, and turn explained errors into one line and an exit code."""
+    options = build_parser().parse_args(arguments)
+    level = logging.INFO if options.verbose else logging.WARNING
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        return options.function(options)
+    except RingbookError as error:
+        print(f"ringbook: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, which is its right
+        return 0

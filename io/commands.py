@@ -1,0 +1,202 @@
+"""What each command does; arguments are parsed in cli.py, pictures are drawn in show.py."""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ..engine import layout
+from . import show
+from .children import die_with_parent
+from .errors import RingbookError
+
+EXIT_NOT_LIVE = 3
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _ready(**facts: Any) -> None:
+    """One JSON line on stdout: a parent process waits for it."""
+    print(json.dumps(facts), flush=True)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Follow a venue until stopped."""
+    from .config import load
+    from .run import run_engine
+
+    if options.die_with_parent:
+        die_with_parent()
+    skipped = ("config", "function", "command", "verbose", "die_with_parent")
+    overrides = {k: v for k, v in vars(options).items() if k not in skipped and v is not None}
+    return run_engine(load(options.config, overrides), _say, _ready)
+
+
+def exchange(options: argparse.Namespace) -> int:
+    """Serve the built-in exchange until stopped."""
+    from .exchange.options import ExchangeOptions
+    from .exchange.server import serve
+
+    if options.die_with_parent:
+        die_with_parent()
+    try:
+        chosen = ExchangeOptions(
+            venue=options.venue,
+            symbols=tuple(options.symbols),
+            recording=tuple(options.recording),
+            speed=options.speed,
+            seed=options.seed,
+            host=options.host,
+            port=options.port,
+            tls=options.tls,
+            ca_file=options.ca_file,
+        )
+        serving = serve(chosen, lambda made: _ready(rest=made.rest_url, ws=made.ws_url))
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(serving)
+    except (ValueError, OSError) as error:
+        raise RingbookError(str(error)) from None
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    """Exchange, engine, reader and ladders; a verdict at the end."""
+    from .demo import run_demo
+
+    return run_demo(options.venue, options.source, options.seconds, as_json=options.json)
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Recorded frames through the same kernels, without sockets."""
+    from ..engine import jit
+    from ..engine.instruments import fallback
+    from .instrument_file import load_instruments
+    from .recording import read_recording, survey
+    from .replay import Replay
+    from .replay import replay as run_replay
+    from .venues.base import get_venue
+
+    venue = get_venue(options.venue)
+    instruments = load_instruments(options.instruments, venue) if options.instruments else {}
+    symbols = [name.encode() for name in options.symbols] if options.symbols else None
+    owners = survey(options.recordings).snapshot_owners
+    engine = Replay(venue, instruments, fallback, symbols, owners, top_n=options.top_n)
+    jit.warm(show.warm_progress)
+    started = time.perf_counter()
+    summary = run_replay(engine, read_recording(options.recordings))
+    seconds = time.perf_counter() - started
+    if options.books:
+        _write_books(options.books, dict(engine.books()))
+    if options.json:
+        facts = {**vars(summary), "seconds": round(seconds, 3), "all_live": summary.all_live}
+        print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+    else:
+        print(f"{summary.lines} lines, {summary.records} records in {seconds:.2f} s; digest {summary.digest[:16]}")
+        print(show.rows(("symbol", "health"), list(summary.symbols.items())))
+    return 0 if summary.all_live else EXIT_NOT_LIVE
+
+
+def _write_books(path: Path, books: dict[str, Any]) -> None:
+    try:
+        path.write_bytes(orjson.dumps(books))
+    except OSError as error:
+        raise RingbookError(f"--books {path}: cannot be written ({error.strerror}); choose another path") from None
+
+
+def tail(options: argparse.Namespace) -> int:
+    """Records as they come."""
+    from .reader import join
+    from .record_text import as_dict, as_line
+
+    if options.kind and options.kind.upper() not in layout.KIND_NAMES.values():
+        known = ", ".join(layout.KIND_NAMES.values())
+        raise RingbookError(f"--kind was {options.kind!r}, expected one of {known}")
+    with join(options.bus) as bus:
+        kind = options.kind.upper() if options.kind else None
+        for number, record in enumerate(bus.follow(symbol=options.symbol, kind=kind), 1):
+            row = bus.symbol_rows[int(record["symbol_id"])]
+            if options.json:
+                print(orjson.dumps(as_dict(record, row)).decode(), flush=True)
+            else:
+                print(as_line(record, row), flush=True)
+            if options.count and number >= options.count:
+                break
+    return 0
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Live ladders."""
+    from .reader import join
+
+    with join(options.bus) as bus:
+        show.watch(bus, options.symbols or bus.symbols[:2], options.levels, options.seconds)
+    return 0
+
+
+def ls(options: argparse.Namespace) -> int:
+    """Buses and their owners."""
+    from .census import ls as list_buses
+
+    found = [vars(entry) if hasattr(entry, "__dict__") else entry for entry in list_buses()]
+    if options.json:
+        print(orjson.dumps(found, option=orjson.OPT_INDENT_2, default=str).decode())
+    elif found:
+        print(show.rows(list(found[0]), [list(entry.values()) for entry in found]))
+    else:
+        print("no bus here; `ringbook demo` shows one, `ringbook run` makes one")
+    return 0
+
+
+def rm(options: argparse.Namespace) -> int:
+    """Remove dead buses."""
+    from .census import ls as list_buses
+    from .census import rm as remove
+
+    names = list(options.buses)
+    if options.all_dead:
+        names += [entry.name for entry in list_buses() if entry.verdict in ("dead", "closed")]
+    if not names:
+        raise RingbookError("nothing to remove: name a bus, or give --all-dead")
+    for name in names:
+        remove(name)
+        print(f"removed {name}")
+    return 0
+
+
+def health(options: argparse.Namespace) -> int:
+    """Exit 0 when the bus is well."""
+    from .reader import join
+
+    with join(options.bus) as bus:
+        facts = bus.health()
+    well = facts["verdict"] == "running" and (
+        options.alive or all(state == "LIVE" for state in facts["symbols"].values())
+    )
+    if options.json:
+        print(orjson.dumps(facts, option=orjson.OPT_INDENT_2, default=str).decode())
+    else:
+        print(f"{facts['verdict']}: " + ", ".join(f"{s} {h}" for s, h in facts["symbols"].items()))
+    return 0 if well else 1
+
+
+def warm(options: argparse.Namespace) -> int:
+    """Compile or load every kernel."""
+    from ..engine import jit
+    from ..engine.pipeline import ingest_room
+    from . import reader  # noqa: F401  (registers the readers' kernels)
+    from .venues.base import families
+
+    for family in families():
+        ingest_room(family)
+    seconds = jit.warm(show.warm_progress)
+    removed = jit.prune()
+    print(f"{len(jit.registry)} kernels ready in {seconds:.2f} s, cache {jit.cache_root()}, {removed} old folders removed")
+    return 0

@@ -1,0 +1,178 @@
+"""The default frame source: the transport writes into our numpy buffer, one jitted call per socket read."""
+
+import asyncio
+import fcntl
+import struct
+import termios
+import time
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from ..engine import layout
+from ..engine.kernels.frames import (
+    FRAME_BAD,
+    FRAME_CONTROL,
+    FRAME_FRAGMENT,
+    FRAME_TOO_BIG,
+    OP_CLOSE,
+    OP_PING,
+)
+from ..engine.pipeline import DRAINED
+from ..engine.workspace import W_CURSOR, W_HAND_CODE, W_HAND_LENGTH, W_HAND_START, W_HAND_TAG, W_NEED_BYTES
+from .feed import Feed
+from .sources import (
+    CLOSE_PROTOCOL_ERROR,
+    CLOSE_TOO_BIG,
+    EarlyBytes,
+    Fragments,
+    Receiver,
+    parse_close,
+)
+
+PADDING_BYTES = 64  # the scanner may load this far behind the data
+READ_BYTES = 256 << 10  # offered to one socket read: stays in a core's second-level cache
+BACKLOG_EVERY = 64  # reads between two looks at the socket's queue
+BACKLOG = layout.C["backlog_bytes"]
+
+
+class DirectSource(asyncio.BufferedProtocol):
+    """Reads a websocket into one numpy buffer; one jitted call per socket read."""
+
+    def __init__(self, feed: Feed, receiver: Receiver, max_message_bytes: int) -> None:
+        self.feed, self.receiver = feed, receiver
+        self.pipeline = feed.pipeline
+        self.fragments = Fragments(max_message_bytes)
+        self.max_message_bytes = max_message_bytes
+        self._reads = 0
+        self._broken = False
+        self._allocate(READ_BYTES * 4)
+
+    def _allocate(self, capacity: int) -> None:
+        self.buf = np.zeros(capacity + PADDING_BYTES, np.uint8)
+        self.view = memoryview(self.buf)  # type: ignore[arg-type]
+        self.capacity, self.begin, self.end = capacity, 0, 0
+
+    def take_over(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        """Become the protocol of the connection; nothing the server already sent is lost."""
+        assert isinstance(ws, EarlyBytes) and ws._conn is not None
+        self.ws, self.handler = ws, ws._conn.protocol
+        self.transport: Any = ws._conn.transport
+        self.socket = self.transport.get_extra_info("socket")
+        self.transport.set_protocol(self)
+        if not self.transport.is_reading():
+            self.transport.resume_reading()
+        early = ws.early
+        while early:
+            space = self.get_buffer(len(early))
+            size = min(len(space), len(early))
+            space[:size] = early[:size]
+            early = early[size:]
+            self.buffer_updated(size)
+
+    # -- asyncio.BufferedProtocol
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Room behind the last byte; what is left of a frame moves to the front when room runs short."""
+        if self.capacity - self.end < READ_BYTES // 4 and self.begin > 0:
+            left = self.end - self.begin
+            self.buf[:left] = self.buf[self.begin : self.end].copy()
+            self.begin, self.end = 0, left
+        return self.view[self.end : min(self.end + READ_BYTES, self.capacity)]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """A socket read has landed: stamp it, take all complete frames, hand what is left to Python."""
+        recv_ns, mono_ns = time.time_ns(), time.monotonic_ns()
+        if nbytes == READ_BYTES:
+            self.pipeline.count("full_reads")
+        self.end += nbytes
+        self._reads += 1
+        if self._reads % BACKLOG_EVERY == 0:
+            self._sample_backlog()
+        pipeline, work = self.pipeline, self.pipeline.work
+        begin = self.begin
+        while not self._broken:
+            result = pipeline.ingest(
+                pipeline.words, pipeline.ctl, self.buf, work, begin, self.end, recv_ns, mono_ns
+            )
+            begin = int(work[W_CURSOR])
+            if result == DRAINED:
+                break
+            self._handed_back(recv_ns, mono_ns)
+        self.begin = begin
+        if begin == self.end:
+            self.begin = self.end = 0
+        elif work[W_NEED_BYTES] > self.capacity - begin:
+            self._make_room(int(work[W_NEED_BYTES]))
+        self.receiver.on_seen()
+        self.feed.poll_changed()
+
+    def eof_received(self) -> bool | None:
+        """Forwarded, so that aiohttp's side of the connection ends too."""
+        return self.handler.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forwarded, then told."""
+        self.handler.connection_lost(exc)
+        self.receiver.on_lost(f"{type(exc).__name__}: {exc}" if exc else "closed by the peer")
+
+    def pause_writing(self) -> None:
+        self.handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.handler.resume_writing()
+
+    # -- the slow corner
+    def _make_room(self, need: int) -> None:
+        left = self.buf[self.begin : self.end].copy()
+        if need > self.capacity:  # bounded: next_frame refuses anything above max_message_bytes
+            self._allocate(1 << (need + READ_BYTES).bit_length())
+        self.buf[: len(left)] = left
+        self.begin, self.end = 0, len(left)
+
+    def _sample_backlog(self) -> None:
+        try:
+            waiting = struct.unpack("i", fcntl.ioctl(self.socket.fileno(), termios.FIONREAD, b"\0\0\0\0"))[0]
+        except (OSError, AttributeError):
+            return
+        self.pipeline.counters[BACKLOG] = waiting
+
+    def _handed_back(self, recv_ns: int, mono_ns: int) -> None:
+        work = self.pipeline.work
+        code, start = int(work[W_HAND_CODE]), int(work[W_HAND_START])
+        length, tag = int(work[W_HAND_LENGTH]), int(work[W_HAND_TAG])
+        if code == FRAME_TOO_BIG:
+            self.pipeline.count("oversize")
+            limit = self.max_message_bytes
+            self._violation(CLOSE_TOO_BIG, f"frame had {length} bytes, at most {limit} are accepted")
+            return
+        if code == FRAME_BAD:
+            self._violation(CLOSE_PROTOCOL_ERROR, f"frame header {bytes(self.buf[start : start + 2]).hex()}")
+            return
+        payload = bytes(self.buf[start : start + length])
+        if code == FRAME_CONTROL:
+            self._control(tag & 0x0F, payload)
+        elif code == FRAME_FRAGMENT:
+            message, violation = self.fragments.add(payload, tag)
+            if violation:
+                self._violation(*violation)
+            elif message is not None:
+                self.feed.message(message, recv_ns, mono_ns)
+        elif self.fragments.open:
+            self._violation(CLOSE_PROTOCOL_ERROR, "a new message began inside a fragmented one")
+        else:
+            self.feed.handed_back(code, payload, recv_ns, mono_ns)
+
+    def _control(self, opcode: int, payload: bytes) -> None:
+        self.pipeline.count("control_frames")
+        if opcode == OP_PING:
+            self.receiver.on_ping(payload)
+        elif opcode == OP_CLOSE:
+            self.receiver.on_close(*parse_close(payload))
+        else:
+            self.receiver.on_pong(payload)
+
+    def _violation(self, code: int, reason: str) -> None:
+        self._broken = True
+        self.pipeline.count("malformed")
+        self.receiver.on_violation(code, reason)

@@ -1,0 +1,127 @@
+"""A value the instrument's scale cannot carry: find a scale that can, and carry the book over to it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import numpy as np
+import orjson
+
+from ..engine import layout, workspace
+from ..engine.instruments import Instrument
+from ..engine.kernels.book import book_reset, load_rows, set_horizon
+from ..engine.kernels.book_area import book_begin, book_end
+from ..engine.kernels.book_check import dump_side
+from ..engine.pipeline import Pipeline
+
+INT64_MAX = (1 << 63) - 1
+MAX_DIGITS = 18
+LEVEL_KEYS = ("b", "a", "bids", "asks")
+PRICE_KEYS, QTY_KEYS = ("p", "b", "a"), ("q", "B", "A")
+
+
+def _pairs(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    for key in LEVEL_KEYS:
+        if isinstance(data.get(key), list):
+            yield from (level[:2] for level in data[key] if isinstance(level, list) and len(level) > 1)
+    for price, qty in zip(PRICE_KEYS, QTY_KEYS, strict=True):
+        if not isinstance(data.get(price), list) and price in data and qty in data:
+            yield data[price], data[qty]
+
+
+def _digits(values: list[Decimal], at_least: int) -> int | None:
+    """Fewest decimals, not below `at_least` if possible, that carry every value exactly within int64."""
+    wanted = max([0, *(-int(v.normalize().as_tuple().exponent) for v in values if v)])
+    for digits in (max(wanted, at_least), wanted):
+        if digits <= MAX_DIGITS and all(abs(v).scaleb(digits) <= INT64_MAX for v in values):
+            return digits
+    return None
+
+
+def finer(instrument: Instrument, payload: bytes) -> Instrument | None:
+    """The instrument at a scale that carries every price and quantity of `payload` exactly.
+
+    Returns None when no scale within int64 does, or the message holds nothing to learn from.
+    """
+    try:
+        message = orjson.loads(payload)
+        data = message.get("data", message)
+        pairs = [(Decimal(str(price)), Decimal(str(qty))) for price, qty in _pairs(data)]
+    except (orjson.JSONDecodeError, InvalidOperation, AttributeError):
+        return None
+    price_digits = _digits([price for price, _ in pairs], instrument.price_digits)
+    qty_digits = _digits([qty for _, qty in pairs], instrument.qty_digits)
+    if price_digits is None or qty_digits is None or not pairs:
+        return None
+    if (price_digits, qty_digits) == (instrument.price_digits, instrument.qty_digits):
+        return None
+    return replace(
+        instrument,
+        price_digits=price_digits,
+        qty_digits=qty_digits,
+        price_tick=_moved(instrument.price_tick, price_digits - instrument.price_digits),
+        qty_step=_moved(instrument.qty_step, qty_digits - instrument.qty_digits),
+    )
+
+
+def _moved(mantissa: int, digits: int) -> int:
+    return mantissa * 10**digits if digits >= 0 else max(1, mantissa // 10**-digits)
+
+
+def _scaled(values: np.ndarray, factor: int) -> np.ndarray | None:
+    """values x factor, or None when one would leave int64."""
+    if len(values) and int(np.abs(values).max()) > INT64_MAX // factor:
+        return None
+    return values * factor
+
+
+def _scale_rows(rows: np.ndarray, factors: tuple[int, int]) -> bool:
+    price, qty = (_scaled(rows[name], factor) for name, factor in zip(("price", "qty"), factors, strict=True))
+    if price is None or qty is None:
+        return False
+    rows["price"], rows["qty"] = price, qty
+    return True
+
+
+def carry_over(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int, int]) -> bool:
+    """Give a new symbol row the book, buffered diffs and state of an old one, at a finer scale.
+
+    factors  powers of ten for price and quantity, both at least 1
+    Returns  False when something would leave int64, or levels had been evicted: then it must sync anew.
+    """
+    space, words, blocks = pipeline.space, pipeline.words, int(pipeline.geo[layout.GEO_BOOK_BLOCKS])
+    old, new = (pipeline.book_base(symbol_id) for symbol_id in (old_id, new_id))
+    if words[old + layout.B_EVICTED] or not _carry_pending(pipeline, old_id, new_id, factors):
+        return False
+    held = [dump_side(words, old, blocks, side, space.rows) for side in range(layout.SIDES)]
+    if max(held) >= layout.ROWS_CAPACITY:
+        return False
+    if not all(_scale_rows(space.rows[side, :count], factors) for side, count in enumerate(held)):
+        return False
+    state = space.states[old_id]
+    book_begin(words, new)
+    book_reset(words, new, blocks)
+    for side, count in enumerate(held):
+        load_rows(words, new, side, space.rows, count)
+        horizon = int(words[old + layout.B_HORIZON + side])
+        if horizon != layout.HORIZON_OPEN[side]:
+            set_horizon(words, new, side, horizon * factors[0])
+    book_end(words, new, 0, int(state["book_id"]), 0, 0, layout.SYNCING)
+    space.states[new_id] = state
+    return True
+
+
+def _carry_pending(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int, int]) -> bool:
+    room = int(pipeline.work[workspace.W_PENDING_WORDS])
+    start, used = int(pipeline.work[workspace.W_PENDING]), int(pipeline.space.states[old_id]["pending_used"])
+    kept = pipeline.work[start + old_id * room :][:used].copy()
+    at = 0
+    while at < used:
+        stop = at + int(kept[at + workspace.P_WORDS])
+        rows = kept[at + workspace.PENDING_HEADER_WORDS : stop].view(layout.level_dtype)
+        if not _scale_rows(rows, factors):
+            return False
+        at = stop
+    pipeline.work[start + new_id * room :][:used] = kept
+    return True

@@ -1,0 +1,82 @@
+"""REST requests of the engine: instruments and depth snapshots, with what the venue says about its limits."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+
+from ..engine.backoff import NS_PER_S
+from .venues.base import Venue
+
+TIMEOUT_S = 60.0
+ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class RestReply:
+    """One answer.
+
+    status          HTTP status; 0 when there was none
+    body            bytes of the body
+    retry_after_ns  the server's Retry-After, 0 without
+    weight_used     weight of this minute by the venue's count, -1 where not told
+    reason          for people, when it failed
+    """
+
+    status: int
+    body: bytes = b""
+    retry_after_ns: int = 0
+    weight_used: int = -1
+    reason: str = ""
+
+
+def retry_after_ns(headers: Any) -> int:
+    """Retry-After in seconds as ns; dates and nonsense count as absent."""
+    text = headers.get("Retry-After", "")
+    return int(text) * NS_PER_S if text.isdigit() and len(text) < 9 else 0
+
+
+def trust(ca_file: str) -> ssl.SSLContext | bool:
+    """The TLS settings: the system's authorities, and one more if asked."""
+    if not ca_file:
+        return True
+    context = ssl.create_default_context()
+    context.load_verify_locations(ca_file)
+    return context
+
+
+class Rest:
+    """Asks one venue."""
+
+    def __init__(self, session: aiohttp.ClientSession, venue: Venue, tls: ssl.SSLContext | bool) -> None:
+        self.session, self.venue, self.tls = session, venue, tls
+        self.timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=10.0)
+
+    async def get(self, url: str, **query: str) -> RestReply:
+        """GET; failures come back as a reply with status 0."""
+        try:
+            async with self.session.get(url, params=query, ssl=self.tls, timeout=self.timeout) as answer:
+                body = await answer.read()
+                used = answer.headers.get("X-MBX-USED-WEIGHT-1M", "")
+                reason = "" if answer.status == 200 else f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
+                weight = int(used) if used.isdigit() and len(used) < 9 else -1
+                return RestReply(answer.status, body, retry_after_ns(answer.headers), weight, reason)
+        except ERRORS as error:
+            return RestReply(0, reason=f"{type(error).__name__}: {error}".rstrip(": "))
+
+    async def depth(self, symbol: str, limit: int) -> RestReply:
+        """A depth snapshot."""
+        return await self.get(self.venue.depth_address(symbol), symbol=symbol, limit=str(limit))
+
+    async def exchange_info(self) -> tuple[Any, str]:
+        """(decoded exchangeInfo, "") or (None, why not)."""
+        reply = await self.get(self.venue.rest_url.rstrip("/") + self.venue.exchange_path)
+        if reply.status != 200:
+            return None, reply.reason
+        try:
+            return orjson.loads(reply.body), ""
+        except orjson.JSONDecodeError as error:
+            return None, f"its body is not JSON: {error}"

@@ -1,0 +1,336 @@
+"""The engine process: one bus, one feed, a few websocket links, snapshots within the venue's budget."""
+
+import asyncio
+import difflib
+import gc
+import logging
+import os
+import random
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import numpy as np
+
+from ..engine import jit, layout, routes
+from ..engine.backoff import NS_PER_S, Backoff, Budget
+from ..engine.connection import Connection
+from ..engine.instruments import Instrument, InstrumentError
+from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
+from ..engine.pipeline import Pipeline, ingest_room
+from ..engine.slow import Rejected
+from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
+from ..engine.subscription import Subscriptions
+from ..engine.watchdog import FINE, Watchdog
+from . import show
+from .bus import WriterBus, create
+from .config import ConfigError, EngineConfig
+from .feed import Feed
+from .host import event_loop, pin
+from .link import Link
+from .rest import Rest, trust
+from .sources import EarlyBytes
+from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
+
+log = logging.getLogger(__name__)
+TICK_S = 0.05
+WATCH_EVERY_NS = NS_PER_S // 2
+IDS_PER_LINK = 1_000_000  # request ids tell which link an ack is for
+LIFE_SHARE = 23 / 24  # of the venue's connection life: replaced before the venue cuts it
+SILENCE_PINGS = 3.5  # server pings that may be missed before we ask
+RETRY_FIRST_NS, RETRY_CAP_NS = NS_PER_S // 2, 30 * NS_PER_S
+
+
+class Engine:
+    """One venue, published on one bus."""
+
+    def __init__(self, config: EngineConfig, say: Callable[[str], None]) -> None:
+        self.config, self.say = config, say
+        group_urls = {"market": config.ws_market_url or None}
+        self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
+        self.symbols = [symbol.encode() for symbol in config.symbols]
+        self.streams = config.streams or self.venue.default_streams
+        self.limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
+        self.rng = random.Random()
+        weight = self.venue.depth_weight(self.limit)
+        self.snapshots = SnapshotScheduler(weight, self.venue.limits.weight_per_min, self.rng)
+        self.links: list[Link] = []
+        self.stopping = asyncio.Event()
+        self._watched_ns = 0
+        self._fetches: set[asyncio.Task] = set()
+
+    # -- start
+    async def run(self, ready: Callable[..., None]) -> None:
+        """Follow the venue until told to stop."""
+        tls = trust(self.config.ca_file)
+        async with aiohttp.ClientSession(ws_response_class=EarlyBytes) as session:
+            self.rest = Rest(session, self.venue, tls)
+            instruments = await self._instruments()
+            if instruments is None:
+                return
+            self._open_bus(instruments)
+            try:
+                self._open_links(session, tls)
+                self.say(self._start_line())
+                ready(bus=self.bus.name, pid=os.getpid(), path=str(self.bus.path))
+                gc.collect()
+                gc.freeze()  # what lives now lives for months: not to be walked again
+                await self._follow()
+            finally:
+                await self._stop()
+
+    async def _instruments(self) -> list[Instrument] | None:
+        backoff = Backoff(RETRY_FIRST_NS, RETRY_CAP_NS, self.rng)
+        while not self.stopping.is_set():
+            body, reason = await self.rest.exchange_info()
+            if body is not None:
+                try:
+                    return self._choose(self.venue.parse_instruments(body))
+                except InstrumentError as error:
+                    reason = str(error)
+            delay_s = backoff.next_ns() / NS_PER_S
+            log.warning("no instruments from %s: %s; again in %.1f s", self.venue.rest_url, reason, delay_s)
+            with_timeout = asyncio.wait_for(self.stopping.wait(), delay_s)
+            await asyncio.gather(with_timeout, return_exceptions=True)
+        return None
+
+    def _choose(self, known: dict[bytes, Instrument]) -> list[Instrument]:
+        for symbol in self.symbols:
+            if symbol not in known:
+                names = [name.decode(errors="replace") for name in known]
+                near = difflib.get_close_matches(symbol.decode(), names, 3)
+                hint = f"; did you mean {', '.join(near)}?" if near else ""
+                raise ConfigError(f"{self.venue.name} has no symbol {symbol.decode()!r}{hint}")
+            if known[symbol].status not in ("TRADING", ""):
+                log.warning("%s is %s: it may stay silent", symbol.decode(), known[symbol].status)
+        return [known[symbol] for symbol in self.symbols]
+
+    def _open_bus(self, instruments: list[Instrument]) -> None:
+        config = self.config
+        capacity = config.symbol_capacity or max(4, 2 * len(self.symbols))
+        self.bus: WriterBus = create(
+            config.bus or self.venue.name, venue=self.venue.name, symbol_capacity=capacity,
+            slot_count=config.slots, top_n=config.top_n, book_blocks=config.book_blocks,
+            directory=config.directory or None, group_readable=config.group_readable,
+        )  # fmt: skip
+        names = capacity * (1 + len(self.streams))
+        self.pipeline = Pipeline(
+            self.bus.words, self.bus.ctl, self.bus.geo, self.venue.scanner,
+            route_count=routes.slots_for(names), next_seq=self.bus.next_seq, publish_all=config.publish_all,
+            pending_words=config.pending_words, max_message_bytes=config.max_message_bytes,
+        )  # fmt: skip
+        self.feed = Feed(
+            self.pipeline, self.bus, self.venue.name, self.venue.rule, self.venue.time_unit_ns, self
+        )
+        for instrument in instruments:
+            self.feed.add_instrument(instrument)
+        ns = (config.stale_floor_s, config.stale_ceiling_s, config.first_frame_s)
+        floor, ceiling, first = (int(seconds * NS_PER_S) for seconds in ns)
+        self.watchdog = Watchdog(capacity, floor, ceiling, first)
+
+    def _open_links(self, session: aiohttp.ClientSession, tls: Any) -> None:
+        venue, limits, config = self.venue, self.venue.limits, self.config
+        names = {venue.stream_name(s, suffix): s for s in self.symbols for suffix in self.streams}
+        groups: dict[str, list[bytes]] = {}
+        routed: dict[bytes, tuple[bytes, int]] = {}
+        for name, symbol in names.items():
+            groups.setdefault(venue.group_of(name), []).append(name)
+            parsed = venue.parse_stream(name)
+            assert parsed is not None  # config checked every suffix
+            routed[name] = (symbol, parsed[1])
+        self.feed.add_streams(routed)
+        attempts = Budget(limits.attempts, int(limits.attempts_s * NS_PER_S))
+        silence_s = config.silence_s or SILENCE_PINGS * limits.ping_s
+        for group, streams in groups.items():
+            for start in range(0, len(streams), limits.streams):
+                number = len(self.links)
+                requests = Subscriptions(
+                    Budget(limits.messages_per_s, NS_PER_S), venue.subscribe, venue.unsubscribe,
+                    next_id=number * IDS_PER_LINK + 1,
+                )  # fmt: skip
+                machine = Connection(
+                    streams[start : start + limits.streams], requests, attempts, self.rng,
+                    int(silence_s * NS_PER_S), int(config.pong_timeout_s * NS_PER_S),
+                    int(limits.life_s * LIFE_SHARE * NS_PER_S),
+                )  # fmt: skip
+                self.links.append(
+                    Link(
+                        f"{venue.name}/{group}/{number}", venue.ws_address(group), machine, session, tls,
+                        self.feed, self, config.source, config.max_message_bytes,
+                    )
+                )  # fmt: skip
+
+    def _start_line(self) -> str:
+        size = self.bus.path.stat().st_size / 1e6
+        wait_s = self.snapshots.seconds_for(len(self.symbols))
+        return (
+            f"bus {self.bus.name!r} at {self.bus.path} ({size:.1f} MB, generation {self.bus.generation}), "
+            f"{len(self.symbols)} symbols, {len(self.links)} connections, source {self.config.source}, "
+            f"{'aiofastnet, ' if self.fast else ''}all snapshots asked for within about {wait_s:.0f} s"
+        )
+
+    # -- run
+    fast = False  # aiofastnet in use; set by run_engine
+
+    async def _follow(self) -> None:
+        now_ns = time.monotonic_ns()
+        for link in self.links:
+            link.perform(link.connection.start(now_ns))
+        while not self.stopping.is_set():
+            self._turn()
+            await asyncio.sleep(TICK_S)
+
+    def _turn(self) -> None:
+        now_ns = time.monotonic_ns()
+        self.bus.beat(time.time_ns())
+        for link in self.links:
+            link.tick()
+        for fetch in self.snapshots.tick(now_ns):
+            task = asyncio.get_running_loop().create_task(self._fetch(fetch))
+            self._fetches.add(task)
+            task.add_done_callback(self._fetches.discard)
+        if now_ns - self._watched_ns >= WATCH_EVERY_NS:
+            self._watched_ns = now_ns
+            self._watch(now_ns)
+        self.feed.poll_changed()
+
+    async def _fetch(self, fetch: Fetch) -> None:
+        instrument = self.feed.known[fetch.symbol_id]
+        reply = await self.rest.depth(instrument.name, self.limit)
+        now_ns = time.monotonic_ns()
+        if reply.weight_used >= 0:
+            self.snapshots.weight_used(now_ns, reply.weight_used)
+        if reply.status != 200:
+            self.pipeline.count("snapshot_failures")
+            log.warning("%s: no snapshot: %s", instrument.name, reply.reason)
+            self.snapshots.failed(fetch, now_ns, reply.status, reply.retry_after_ns)
+            return
+        if fetch.symbol_id not in self.snapshots.wants:
+            return  # asked for before a disconnect or a rescale
+        code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
+        if code in (SNAPSHOT_LIVE, SNAPSHOT_UNWANTED):
+            self.snapshots.loaded(fetch)
+        elif code < 0:
+            self.pipeline.count("snapshot_failures")
+            log.warning("%s: snapshot %s", instrument.name, layout.DECODE_NAMES[code])
+            self.snapshots.failed(fetch, now_ns)
+        else:
+            self.snapshots.too_old(fetch, now_ns)
+        self.feed.poll_changed()
+
+    def _watch(self, now_ns: int) -> None:
+        arrivals, states = self.pipeline.space.arrivals, self.pipeline.space.states
+        newest = arrivals[:, layout.KIND_BOOK, :]
+        for change in self.watchdog.poll(now_ns, newest[:, 0].copy(), newest[:, 1].copy()):
+            health = int(states[change.index]["health"])
+            if change.verdict != FINE and health == layout.LIVE:
+                self.pipeline.count("stale_streams")
+                self._stamp()
+                self.pipeline.tell_health(change.index, layout.STALE, layout.CAUSE_STALE)
+            if change.verdict != FINE:
+                log.warning("%s: its depth stream is silent", self.feed.known[change.index].name)
+
+    def _stamp(self) -> None:
+        self.pipeline.stamp(time.time_ns(), time.monotonic_ns())
+
+    # -- hooks of the links
+    def _fed_by(self, link: Link) -> list[int]:
+        """Symbol rows whose book a link's diffs feed."""
+        fed = [self.feed.names[name] for name in link.connection.streams if name in self.feed.names]
+        return [symbol_id for symbol_id, kind in fed if kind == layout.KIND_BOOK]
+
+    def link_up(self, link: Link) -> None:
+        """A connection stands: its symbols buffer diffs and want snapshots."""
+        self.pipeline.count("connects")
+        self._stamp()
+        now_ns, fed = time.monotonic_ns(), self._fed_by(link)
+        for symbol_id in fed:
+            self.pipeline.start_sync(symbol_id)
+            self.snapshots.want(symbol_id, now_ns, FIRST_SYNC)
+        self.watchdog.watch(fed, now_ns)
+        log.info("%s: connected, source %s", link.name, link.reading)
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """A connection is gone: what it fed is DOWN."""
+        self.pipeline.count("disconnects")
+        log.warning("%s: lost: %s", link.name, reason)
+        self._stamp()
+        fed = self._fed_by(link)
+        for symbol_id in fed:
+            self.snapshots.cancel(symbol_id)
+            self.pipeline.stop_sync(symbol_id, layout.DOWN, layout.CAUSE_CONNECTION_LOST)
+        self.watchdog.ignore(fed)
+
+    # -- listener of the feed
+    def on_changed(self) -> None:
+        """Some state changed: want exactly the snapshots the symbols want."""
+        now_ns = time.monotonic_ns()
+        wanted = set(np.flatnonzero(self.pipeline.space.states["wants_snapshot"]).tolist())
+        for symbol_id in wanted - self.snapshots.wants.keys():
+            self.pipeline.count("resyncs")
+            self.snapshots.want(symbol_id, now_ns, RESYNC)
+        for symbol_id in self.snapshots.wants.keys() - wanted:
+            self.snapshots.cancel(symbol_id)
+
+    def on_rescaled(self, old_id: int, new_id: int) -> None:
+        """A symbol goes on in another row."""
+        self.snapshots.cancel(old_id)
+        self.watchdog.ignore([old_id])
+        self.watchdog.watch([new_id], time.monotonic_ns())
+
+    def on_reply(self, body: dict[str, Any]) -> None:
+        """An ack, an error or a notice."""
+        reply, now_ns = self.venue.classify(body), time.monotonic_ns()
+        if isinstance(reply, Ack | VenueError):
+            number = reply.id or 0
+            link = self.links[min(number // IDS_PER_LINK, len(self.links) - 1)]
+            if isinstance(reply, Ack):
+                self.pipeline.count("acks")
+                link.perform(link.connection.acknowledged(now_ns, number))
+            else:
+                self.pipeline.count("venue_errors")
+                refused = link.connection.subscriptions.refused(number, reply.message)
+                log.error("%s: error %d: %s %s", link.name, reply.code, reply.message, refused or "")
+        elif isinstance(reply, ServerShutdown):
+            for link in self.links:
+                link.perform(link.connection.shutdown_announced(now_ns))
+        else:
+            self.pipeline.count("unknown_frames")
+
+    def on_unknown_stream(self, payload: bytes) -> bool:
+        """Frames of streams nobody asked for are counted by the feed."""
+        return False
+
+    def on_rejected(self, why: Rejected) -> None:
+        """A frame that could not be used; the sequence rule will notice what it carried."""
+        log.warning("frame refused (%s): %s", layout.DECODE_NAMES[why.code], why.reason)
+
+    # -- stop
+    async def _stop(self) -> None:
+        for link in self.links:
+            await link.finish()
+        for task in self._fetches:
+            task.cancel()
+        self._stamp()
+        for symbol_id in self.feed.ids.values():
+            self.pipeline.stop_sync(symbol_id, layout.DOWN, layout.CAUSE_STOPPED)
+        self.bus.close()
+        self.say(f"bus {self.bus.name!r} closed at seq {self.pipeline.next_seq - 1}")
+
+
+def run_engine(config: EngineConfig, say: Callable[[str], None], ready: Callable[..., None]) -> int:
+    """Warm the kernels, then follow the venue until SIGINT or SIGTERM."""
+    ingest_room(get_venue(config.venue).scanner)
+    jit.warm(show.warm_progress)
+    if config.core >= 0:
+        pin(config.core)
+    loop, fast = event_loop(config.spin)
+    with asyncio.Runner(loop_factory=lambda: loop) as runner:
+        engine = Engine(config, say)
+        engine.fast = fast
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, engine.stopping.set)
+        runner.run(engine.run(ready))
+    return 0

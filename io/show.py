@@ -1,0 +1,124 @@
+"""Terminal pictures: ladders, tables, summaries. `rich` draws them when it is installed (extra `tui`)."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .errors import RingbookError
+
+if TYPE_CHECKING:
+    from .reader import Book, Bus
+
+BAR_CELLS = 14
+HEALTH_STYLES = {"LIVE": "green", "SYNCING": "yellow", "INIT": "yellow", "STALE": "red", "GAP": "red", "DOWN": "red"}
+FRAMES_PER_SECOND = 10
+
+
+def need_rich() -> Any:
+    """The rich package, or a clear message how to get it."""
+    try:
+        import rich
+        import rich.columns
+        import rich.live
+        import rich.table
+        import rich.text
+    except ImportError:
+        raise RingbookError("the live ladder needs the package rich: pip install 'ringbook[tui]'") from None
+    return rich
+
+
+def _bar(qty: float, largest: float, left: bool) -> str:
+    cells = 0 if largest <= 0 else max(1, round(BAR_CELLS * qty / largest))
+    return ("█" * cells).rjust(BAR_CELLS) if left else ("█" * cells).ljust(BAR_CELLS)
+
+
+def _decimals(digits: int) -> str:
+    return f"{{:.{digits}f}}"
+
+
+def ladder(book: "Book", levels: int) -> Any:
+    """One symbol's ladder as a rich table: bids left, asks right, health in the title."""
+    rich = need_rich()
+    style = HEALTH_STYLES.get(book.health, "white")
+    spread = f"  spread {book.spread:.{book.price_digits}f}" if len(book.bids) and len(book.asks) else ""
+    title = f"[bold]{book.symbol}[/]  [{style}]{book.health}[/]{spread}"
+    table = rich.table.Table(title=title, box=None, padding=(0, 1), header_style="dim")
+    for name, justify in (("", "right"), ("qty", "right"), ("bid", "right"), ("ask", "left"), ("qty", "left")):
+        table.add_column(name, justify=justify)
+    table.add_column("")
+    price, qty = _decimals(book.price_digits), _decimals(min(book.qty_digits, 5))
+    sides = [side[:levels] for side in (book.bids, book.asks)]
+    largest = max([0.0, *(float(level[1]) for side in sides for level in side)])
+    for row in range(levels):
+        cells = [("", "", ""), ("", "", "")]
+        for index, side in enumerate(sides):
+            if row < len(side):
+                amount = float(side[row][1])
+                cells[index] = (_bar(amount, largest, index == 0), qty.format(amount), price.format(side[row][0]))
+        (bid_bar, bid_qty, bid), (ask_bar, ask_qty, ask) = cells
+        table.add_row(
+            f"[green]{bid_bar}[/]", bid_qty, f"[bold green]{bid}[/]",
+            f"[bold red]{ask}[/]", ask_qty, f"[red]{ask_bar}[/]",
+        )  # fmt: skip
+    table.caption = f"id {book.last_update_id}  age {book.age_ns / 1e6:.1f} ms"
+    return table
+
+
+def ladders(bus: "Bus", symbols: Sequence[str], levels: int) -> Any:
+    """Several ladders side by side."""
+    rich = need_rich()
+    return rich.columns.Columns([ladder(bus.book(symbol), levels) for symbol in symbols], padding=(0, 4))
+
+
+def watch(
+    bus: "Bus",
+    symbols: Sequence[str],
+    levels: int,
+    seconds: float | None,
+    footer: Callable[[], str] | None = None,
+    check: Callable[[], None] | None = None,
+) -> None:
+    """Redraw ladders until time is up or Ctrl-C.
+
+    footer  a line shown below, asked for at each redraw
+    check   called at each redraw; may raise to stop
+    """
+    rich = need_rich()
+    console = rich.get_console()
+    until = None if seconds is None else time.monotonic() + seconds
+    with rich.live.Live(console=console, refresh_per_second=FRAMES_PER_SECOND, transient=False) as live:
+        while until is None or time.monotonic() < until:
+            if check:
+                check()
+            picture = ladders(bus, symbols, levels)
+            if footer:
+                picture = rich.console.Group(picture, rich.text.Text(footer(), style="dim"))
+            live.update(picture)
+            time.sleep(1 / FRAMES_PER_SECOND)
+
+
+def warm_progress(done: int, total: int, name: str, seconds: float, from_cache: bool) -> None:
+    """One line that counts the kernels as they are compiled or loaded."""
+    how = "loaded" if from_cache else "compiled"
+    text = f"kernels {done:3d}/{total}  {how} {name} ({seconds:.2f} s)"
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+    elif done == total or done % 20 == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
+    """A plain aligned table."""
+    text = [list(map(str, line)) for line in lines]
+    widths = [max([len(h), *(len(line[i]) for line in text)]) for i, h in enumerate(headers)]
+    shown = [list(headers), *text]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in shown)
+
+
+def print_once(bus: "Bus", symbols: Sequence[str], levels: int = 10) -> None:
+    """The ladders as they are now, for output that is not a terminal."""
+    rich = need_rich()
+    console = rich.console.Console(width=150)
+    for symbol in symbols:
+        console.print(ladder(bus.book(symbol), levels))
