@@ -26,16 +26,18 @@ def _offset(dtype: np.dtype, name: str) -> int:
     return dtype.fields[name][1]  # type: ignore[index]
 
 
-def schema_hash(top_n: int) -> int:
-    """Digest of every name, type, offset and code that both sides must agree on."""
-    dtypes = (layout.record_dtype(top_n), layout.symbol_dtype, layout.header_dtype)
+def schema_hash(geo: np.ndarray) -> int:
+    """Digest of every name, type, offset, code and size that both sides must agree on."""
+    dtypes = (layout.record_dtype(int(geo[layout.GEO_TOP_N])), layout.symbol_dtype, layout.header_dtype)
     fields = [[(name, str(d[name]), _offset(d, name)) for name in d.names or ()] for d in dtypes]
     codes = (
         layout.HEALTH_NAMES, layout.KIND_NAMES, layout.COUNTER_NAMES, layout.HISTOGRAM_NAMES,
         layout.HIST_WORDS, layout.BOARD_HEADER_WORDS, layout.CELL_HEADER_WORDS, layout.BOOK_HEADER_WORDS,
         layout.BLOCK_LEVELS, layout.B_SIDE, layout.B_SIDE_WORDS,
     )  # fmt: skip
-    return int.from_bytes(hashlib.blake2b(repr((fields, codes)).encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        hashlib.blake2b(repr((fields, codes, geo.tolist())).encode(), digest_size=8).digest(), "little"
+    )
 
 
 def fill(header: np.void, geo: np.ndarray, venue: str, owner: Owner, created_ns: int) -> None:
@@ -46,7 +48,7 @@ def fill(header: np.void, geo: np.ndarray, venue: str, owner: Owner, created_ns:
     """
     header["magic"], header["byte_order"] = layout.MAGIC, layout.BYTE_ORDER_MARK
     header["layout_major"], header["layout_minor"] = layout.LAYOUT_MAJOR, layout.LAYOUT_MINOR
-    header["schema_hash"] = schema_hash(int(geo[layout.GEO_TOP_N]))
+    header["schema_hash"] = schema_hash(geo)
     header["file_bytes"] = geo[layout.GEO_WORDS] * layout.WORD_BYTES
     header["slot_count"], header["top_n"] = geo[layout.GEO_SLOT_MASK] + 1, geo[layout.GEO_TOP_N]
     header["symbol_capacity"] = geo[layout.GEO_SYMBOLS]
@@ -79,7 +81,7 @@ def validate(path: str, fd: int) -> tuple[np.void, np.ndarray]:
         raise BusRefused(f"{path}: file was {size} bytes, expected at least 4096; it is no bus, remove it")
     header = np.frombuffer(page, layout.header_dtype)[0].copy()
     alien = "it is no bus of ringbook; remove it or choose another name"
-    other = "it was written by another version of ringbook; use the same one on both sides"
+    other = "it was written by another version of ringbook, or damaged; use the same one on both sides"
     broken = "the file is damaged; stop its writer, `ringbook rm` it and start again"
     _expect(path, "magic", f"{int(header['magic']):#x}", f"{layout.MAGIC:#x}", alien)
     _expect(path, "byte order mark", f"{int(header['byte_order']):#x}", f"{layout.BYTE_ORDER_MARK:#x}", alien)
@@ -96,6 +98,6 @@ def validate(path: str, fd: int) -> tuple[np.void, np.ndarray]:
     _expect(path, "slot_bytes", int(header["slot_bytes"]), slot_bytes, broken)
     for field, part in OFFSETS.items():
         _expect(path, field, int(header[field]), int(geo[part]) * layout.WORD_BYTES, broken)
-    found, expected = int(header["schema_hash"]), schema_hash(int(header["top_n"]))
+    found, expected = int(header["schema_hash"]), schema_hash(geo)
     _expect(path, "schema hash", f"{found:#x}", f"{expected:#x}", other)
     return header, geo
