@@ -1,0 +1,65 @@
+# Two commands matter: `make demo` and `make test`. Both make .venv and install what they need.
+
+PYTHON ?=# a Python of your choice, 3.11 or later; found by scripts/venv.sh when empty
+DEMO_SECONDS ?= 20
+MINUTES ?= 10
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test real bench bench-quick soak warm lint format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
+
+demo: $(VENV)/.demo ## built-in exchange, engine, pinned reader, live ladders for 20 s, then a verdict
+	$(RUN) -m ringbook demo --seconds $(DEMO_SECONDS)
+
+test: lint ## style, types and all tests
+	@$(RUN) -m ringbook warm
+	$(RUN) -m pytest -q -ra -n $(JOBS) --dist loadfile
+
+lint: $(VENV)/.test ## style and types only
+	$(RUN) -m ruff check
+	$(RUN) -m ruff format --check
+	$(RUN) -m mypy
+
+real: $(VENV)/.test ## recorded frames through real sockets, books checked by an independent oracle
+	$(RUN) -m ringbook real
+
+bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md
+	$(RUN) -m benchmarks
+
+bench-quick: $(VENV)/.test ## the same questions in about a minute, nothing written
+	$(RUN) -m benchmarks --quick
+
+soak: $(VENV)/.test ## the tests marked soak, for MINUTES=10
+	RINGBOOK_SOAK_MINUTES=$(MINUTES) HYPOTHESIS_PROFILE=soak $(RUN) -m pytest -q -ra -m soak
+
+warm: $(VENV)/.demo ## compile every kernel, or load it from the cache
+	$(RUN) -m ringbook warm
+
+format: $(VENV)/.test ## let ruff write the style it asks for
+	$(RUN) -m ruff check --fix
+	$(RUN) -m ruff format
+
+clean: ## remove the virtual environment and what tools left behind
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find engine io src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is older than pyproject.toml exactly when something must be installed.
+$(RUN):
+	@sh scripts/venv.sh $(VENV) $(PYTHON)
+
+$(VENV)/.demo: pyproject.toml | $(RUN)
+	@echo "installing ringbook and what the demo needs into $(VENV)"
+	@$(PIP) '.[tui,exchange,fast]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(RUN)
+	@echo "installing ringbook and what its tests need into $(VENV)"
+	@$(PIP) '.[test]'
+	@touch $@ $(VENV)/.demo
