@@ -8,147 +8,22 @@ The quick way believes the usual order and checks it as it goes. Whatever it can
 over the outer object finds envelope, event and symbol wherever they are, and whether the text is JSON at all.
 """
 
-import numba
-
 from .. import layout
 from ..jit import Frame, Instruments, Routes, Rows, bytes_in, i64, kernel
-from .binance_fields import (
-    DIFF,
-    FILLS,
-    IMAGE,
-    KEY_DATA,
-    KEY_E,
-    KEY_ID,
-    KEY_S,
-    KEY_STREAM,
-    NEEDED,
-    NO_SHAPE,
-    TICKER,
-    WORD_LAST_UPDATE,
-    event_shape,
-    read_key,
-)
+from .binance_fields import IMAGE
 from .binance_payload import read_payload
+from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
 from .llvm import load_u64
 from .names import find_route
-from .text import (
-    CLOSE_OBJECT,
-    OPEN_OBJECT,
-    QUOTE,
-    Pair,
-    skip_comma,
-    skip_space,
-    skip_string,
-    skip_value,
-    u64,
-)
+from .text import CLOSE_OBJECT, OPEN_OBJECT, QUOTE, Pair, skip_space, skip_string, skip_value, u64
 
 DECODED, NOT_MARKET_DATA, NEEDS_SLOW_PATH = layout.DECODED, layout.NOT_MARKET_DATA, layout.NEEDS_SLOW_PATH
 MALFORMED, UNKNOWN_SYMBOL = layout.MALFORMED, layout.UNKNOWN_SYMBOL
-Survey = numba.types.UniTuple(i64, 6)
 
 OPEN_STREAM = u64(int.from_bytes(b'{"stream', "little"))
 AFTER_STREAM, AFTER_STREAM_MASK = u64(int.from_bytes(b'":"', "little")), u64((1 << 24) - 1)
 BEFORE_DATA = u64(int.from_bytes(b',"data":', "little"))
-OPEN_EVENT, OPEN_EVENT_MASK = u64(int.from_bytes(b'{"e":"', "little")), u64((1 << 48) - 1)
-OPEN_TICKER, OPEN_TICKER_MASK = u64(int.from_bytes(b'{"u":', "little")), u64((1 << 40) - 1)
 VENUE_WIDE = ord("!")  # names of streams that belong to no symbol
-HAS_ID = 1 << 62  # in a survey's mask: the key lastUpdateId
-
-
-@kernel(Survey(bytes_in, i64, i64))
-def survey(buf, at, end):
-    """Walk over an object and note where the keys are that tell what it is.
-
-    buf, at, end  as in text.py; at is the offset of the opening brace
-    Returns       (offset behind it, mask of ticker fields and HAS_ID, offsets of the values of "e", "s",
-                  "stream" and "data", -1 where absent); (NEEDS_SLOW_PATH, where, …) when one of those comes
-                  twice or a key holds an escape; or (code, where, …)
-    """
-    mask, event_at, symbol_at, stream_at, data_at = i64(0), i64(-1), i64(-1), i64(-1), i64(-1)
-    at = skip_space(buf, at + 1, end)
-    is_over = i64(at < end and buf[at] == CLOSE_OBJECT)
-    at += is_over
-    while not is_over:
-        where, code = read_key(buf, at, end)
-        if where < 0:
-            return where, code, event_at, symbol_at, stream_at, data_at
-        is_twice = False
-        if code == KEY_E:
-            is_twice, event_at = event_at >= 0, where
-        elif code == KEY_S:
-            is_twice, symbol_at = symbol_at >= 0, where
-        elif code == KEY_STREAM:
-            is_twice, stream_at = stream_at >= 0, where
-        elif code == KEY_DATA:
-            is_twice, data_at = data_at >= 0, where
-        elif code == KEY_ID:
-            mask |= HAS_ID
-        elif FILLS[TICKER, code] >= 0:
-            mask |= i64(1) << FILLS[TICKER, code]
-        after, fact = skip_value(buf, where, end)
-        if is_twice or after < 0:
-            code = i64(NEEDS_SLOW_PATH) if is_twice else after
-            return code, where if is_twice else fact, event_at, symbol_at, stream_at, data_at
-        at, is_over = skip_comma(buf, after, end, i64(CLOSE_OBJECT))
-        if at < 0:
-            break
-    return at, mask if at >= 0 else is_over, event_at, symbol_at, stream_at, data_at
-
-
-@kernel(i64(bytes_in, i64, i64, i64))
-def shape_of(buf, event_at, end, mask):
-    """Tell the shape of a surveyed payload.
-
-    buf, end  as in text.py
-    event_at  offset of the value of "e", or -1
-    mask      from the survey
-    Returns   a shape, NOT_MARKET_DATA (which is NO_SHAPE) or NEEDS_SLOW_PATH
-    """
-    if event_at >= 0:
-        if buf[event_at] != QUOTE:
-            return i64(NO_SHAPE)
-        after, escapes = skip_string(buf, event_at, end)
-        return i64(NEEDS_SLOW_PATH) if escapes else event_shape(buf, event_at + 1, after - event_at - 2)
-    if mask & HAS_ID:
-        return i64(IMAGE)
-    return i64(TICKER) if mask & NEEDED[TICKER] == NEEDED[TICKER] else i64(NO_SHAPE)
-
-
-@kernel(i64(i64, i64))
-def kind_of(shape, route_kind):
-    """Tell the kind of a frame.
-
-    shape       the payload's shape
-    route_kind  KIND_* of the stream; 0 for a bare payload
-    Returns     KIND_*, or MALFORMED when a stream carries what it cannot
-    """
-    if shape == IMAGE or (shape == DIFF and route_kind == layout.KIND_DEPTH):
-        kind = i64(layout.KIND_DEPTH)
-    elif shape == DIFF:
-        kind = i64(layout.KIND_BOOK)
-    else:
-        kind = i64(layout.KIND_TICKER) if shape == TICKER else i64(layout.KIND_TRADE)
-    return kind if route_kind == 0 or route_kind == kind else i64(MALFORMED)
-
-
-@kernel(Pair(bytes_in, i64, i64))
-def guess_shape(buf, at, end):
-    """Guess a payload's shape from its first key.
-
-    buf, at, end  as in text.py; at is the offset of the payload's opening brace
-    Returns       (shape or NO_SHAPE, 1 when it is certain as it comes from the event)
-    """
-    word = load_u64(buf, at)
-    if word & OPEN_EVENT_MASK == OPEN_EVENT:
-        after, escapes = skip_string(buf, at + 5, end)
-        if after > 0 and escapes == 0:
-            return event_shape(buf, at + 6, after - at - 7), i64(1)
-    if word & OPEN_TICKER_MASK == OPEN_TICKER:
-        return i64(TICKER), i64(0)
-    if buf[at] == OPEN_OBJECT and buf[at + 1] == QUOTE and load_u64(buf, at + 2) == WORD_LAST_UPDATE:
-        return i64(IMAGE), i64(0)
-    return i64(NO_SHAPE), i64(0)
 
 
 @kernel(Pair(bytes_in, i64, i64, i64, Instruments, Frame, Rows))
@@ -172,7 +47,7 @@ def read_any_payload(buf, at, end, route_kind, instruments, frame, rows):
     after, mask, event_at, _, _, _ = survey(buf, at, end)
     if after < 0:
         return after, mask
-    shape = shape_of(buf, event_at, end, mask)
+    shape = shape_of(buf, event_at, end, mask, route_kind)
     kind = kind_of(shape, route_kind) if shape >= 0 else shape
     if kind < 0:
         return kind, at
@@ -260,7 +135,7 @@ def scan_surveyed(buf, begin, end, routes, instruments, frame, rows):
         if after >= 0:
             after, kind = read_any_payload(buf, data_at, end, kind, instruments, frame, rows)
         return (i64(DECODED), end) if after >= 0 else (after, kind)
-    shape = shape_of(buf, event_at, end, mask)
+    shape = shape_of(buf, event_at, end, mask, i64(0))
     if shape < 0 or shape == IMAGE:  # an image without its stream belongs to nobody
         return shape if shape < 0 else i64(NOT_MARKET_DATA), at
     if symbol_at < 0:
@@ -317,7 +192,9 @@ def scan_snapshot(buf, begin, end, symbol_id, instruments, frame, rows):
         code = i64(DECODED) if where == end else i64(MALFORMED)
     if code == MALFORMED and start < end and buf[start] == OPEN_OBJECT:
         after, mask, _, _, _, _ = survey(buf, start, end)
-        if after >= 0 and skip_space(buf, after, end) == end and mask & HAS_ID == 0:
+        if after < 0:
+            code, where = after, mask
+        elif skip_space(buf, after, end) == end and mask & HAS_ID == 0:
             code = i64(NOT_MARKET_DATA)
     frame[0].error_at = where if code < 0 else i64(-1)
     return code

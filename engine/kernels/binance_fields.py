@@ -19,7 +19,18 @@ from .. import layout
 from ..jit import bytes_in, i64, kernel
 from .llvm import load_u64
 from .names import load_some
-from .text import BACKSLASH, MALFORMED, NEEDS_SLOW_PATH, QUOTE, Pair, skip_colon, skip_string, u64
+from .text import (
+    BACKSLASH,
+    MALFORMED,
+    NEEDS_SLOW_PATH,
+    QUOTE,
+    SPACE,
+    Pair,
+    skip_colon,
+    skip_space,
+    skip_string,
+    u64,
+)
 
 SHAPES = DIFF, IMAGE, TRADE, AGGREGATE, TICKER = range(5)
 NO_SHAPE = -1
@@ -145,8 +156,8 @@ def read_key(buf, at, end):
     if word & ONE_KEY_MASK == ONE_KEY_FORM:
         code = (word >> u64(8)) & u64(0xFF)
         if code >= u64(0x20) and code < u64(KEY_CODES) and code != u64(QUOTE) and code != u64(BACKSLASH):
-            return at + 4, i64(code)
-    elif word & PREV_KEY_MASK == PREV_KEY_FORM:
+            return (at + 4 if buf[at + 4] > SPACE else skip_space(buf, at + 4, end)), i64(code)
+    elif word & PREV_KEY_MASK == PREV_KEY_FORM and buf[at + 5] > SPACE:
         return at + 5, i64(KEY_PREV)
     if at >= end or buf[at] != QUOTE:
         return i64(MALFORMED), at

@@ -45,7 +45,6 @@ from .text import (
     NEEDS_SLOW_PATH,
     OPEN_OBJECT,
     QUOTE,
-    SPACE,
     TRUE_WORD,
     Pair,
     skip_comma,
@@ -194,8 +193,6 @@ def read_fields(buf, at, end, shape, words, instruments, rows):
         at, code = read_key(buf, at, end)
         if at < 0:
             return at, code
-        if buf[at] <= SPACE:
-            at = skip_space(buf, at, end)
         fills = FILLS[shape, code]
         if fills == IGNORED:
             after, fact = skip_value(buf, at, end)

@@ -178,7 +178,7 @@ def _message(message: Any, names: Mapping[bytes, tuple[int, int]], instruments: 
         return answer(layout.NOT_MARKET_DATA)
     if message.has_twice(["stream", "data", "e", "s"]):
         return Expected(FAULTS)
-    outer = message.as_dict()
+    outer, route_kind = message.as_dict(), 0
     stream, payload = outer.get("stream"), outer.get("data")
     wears_envelope = "stream" in outer and isinstance(payload, Pairs)
     if not wears_envelope:
@@ -191,7 +191,7 @@ def _message(message: Any, names: Mapping[bytes, tuple[int, int]], instruments: 
         symbol_id, route_kind = names[name_of(stream)]
         if payload.has_twice(["e", "s"]):
             return Expected(FAULTS)
-    shape = _shape(payload.as_dict())
+    shape = _shape(payload.as_dict(), route_kind)
     if shape is None or (shape == "image" and not wears_envelope):
         return answer(layout.NOT_MARKET_DATA)
     if not wears_envelope:
@@ -200,7 +200,7 @@ def _message(message: Any, names: Mapping[bytes, tuple[int, int]], instruments: 
             return answer(layout.MALFORMED)
         if name_of(symbol) not in names:
             return answer(layout.NOT_MARKET_DATA if symbol.startswith("!") else layout.UNKNOWN_SYMBOL)
-        symbol_id, route_kind = names[name_of(symbol)][0], 0
+        symbol_id = names[name_of(symbol)][0]
     kind = _kind(shape, route_kind)
     if route_kind not in (0, kind):
         return answer(layout.MALFORMED)
@@ -210,13 +210,14 @@ def _message(message: Any, names: Mapping[bytes, tuple[int, int]], instruments: 
     return found
 
 
-def _shape(payload: dict[str, Any]) -> str | None:
+def _shape(payload: dict[str, Any], route_kind: int) -> str | None:
     if "e" in payload:
         event = payload["e"]
         return EVENTS.get(event) if isinstance(event, str) and not isinstance(event, Number) else None
-    if "lastUpdateId" in payload:
-        return "image"
-    return "ticker" if payload.keys() >= TICKER_KEYS else None
+    has_id = "lastUpdateId" in payload
+    if payload.keys() >= TICKER_KEYS and (not has_id or route_kind in (0, layout.KIND_TICKER)):
+        return "ticker"
+    return "image" if has_id else None
 
 
 def _kind(shape: str, route_kind: int) -> int:
