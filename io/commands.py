@@ -89,7 +89,7 @@ def replay(options: argparse.Namespace) -> int:
     symbols = [name.encode() for name in options.symbols] if options.symbols else None
     owners = survey(options.recordings).snapshot_owners
     engine = Replay(venue, instruments, fallback, symbols, owners, top_n=options.top_n)
-    jit.warm(show.warm_progress)
+    jit.warm(show.WarmProgress())
     started = time.perf_counter()
     summary = run_replay(engine, read_recording(options.recordings))
     seconds = time.perf_counter() - started
@@ -196,7 +196,7 @@ def warm(options: argparse.Namespace) -> int:
 
     for family in families():
         ingest_room(family)
-    seconds = jit.warm(show.warm_progress)
+    seconds = jit.warm(show.WarmProgress())
     removed = jit.prune()
     print(f"{len(jit.registry)} kernels ready in {seconds:.2f} s, cache {jit.cache_root()}, {removed} old folders removed")
     return 0

@@ -31,7 +31,7 @@ class EngineConfig:
     streams          stream suffixes, the same for every symbol; the venue's default when empty
     top_n            levels a side in a record
     slots            ring slots, a power of two
-    book_blocks      64-level blocks of one full book
+    book_blocks      32-level blocks of one full book
     symbol_capacity  rows of the symbol table; twice the symbols when 0
     source           frame source: direct or plain
     spin             poll the sockets without sleeping, on a core of its own

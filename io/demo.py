@@ -161,7 +161,7 @@ def run_demo(venue: str, source: str, seconds: float, *, as_json: bool) -> int:
     from ..engine.pipeline import ingest_room
 
     ingest_room("binance")
-    jit.warm(show.warm_progress)
+    jit.warm(show.WarmProgress())
     symbols, name = ",".join(SYMBOLS[venue]), f"demo-{os.getpid()}"
     with Child("the exchange", "exchange", "--venue", venue, "--symbols", symbols, "--speed", SPEED) as exchange:
         urls = exchange.ready(READY_S)

@@ -24,7 +24,7 @@ from .recording import Line, snapshot_symbol
 from .venues.base import Venue
 
 log = logging.getLogger(__name__)
-BOOK_BLOCKS = 2048  # private memory: room for over 100,000 levels a symbol
+BOOK_BLOCKS = layout.BOOK_BLOCKS_MAX  # private memory: room for 131,072 levels a symbol
 DIGEST_EVERY = 1024  # records between two looks at the ring, well below its slots
 
 

@@ -323,7 +323,7 @@ class Engine:
 def run_engine(config: EngineConfig, say: Callable[[str], None], ready: Callable[..., None]) -> int:
     """Warm the kernels, then follow the venue until SIGINT or SIGTERM."""
     ingest_room(get_venue(config.venue).scanner)
-    jit.warm(show.warm_progress)
+    jit.warm(show.WarmProgress())
     if config.core >= 0:
         pin(config.core)
     loop, fast = event_loop(config.spin)

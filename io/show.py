@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 BAR_CELLS = 14
 HEALTH_STYLES = {"LIVE": "green", "SYNCING": "yellow", "INIT": "yellow", "STALE": "red", "GAP": "red", "DOWN": "red"}
 FRAMES_PER_SECOND = 10
+QUIET_SECONDS = 1.0
 
 
 def need_rich() -> Any:
@@ -98,14 +99,23 @@ def watch(
             time.sleep(1 / FRAMES_PER_SECOND)
 
 
-def warm_progress(done: int, total: int, name: str, seconds: float, from_cache: bool) -> None:
-    """One line that counts the kernels as they are compiled or loaded."""
-    how = "loaded" if from_cache else "compiled"
-    text = f"kernels {done:3d}/{total}  {how} {name} ({seconds:.2f} s)"
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-    elif done == total or done % 20 == 0:
-        print(text, file=sys.stderr, flush=True)
+class WarmProgress:
+    """Counts the kernels as they are compiled or loaded; silent while that takes less than a second."""
+
+    def __init__(self) -> None:
+        self.started, self.shown = time.monotonic(), False
+
+    def __call__(self, done: int, total: int, name: str, seconds: float, from_cache: bool) -> None:
+        """Called by jit.warm after each kernel."""
+        if not self.shown and time.monotonic() - self.started < QUIET_SECONDS:
+            return
+        self.shown = True
+        how = "loaded" if from_cache else "compiled"
+        text = f"kernels {done:3d}/{total}  {how} {name} ({seconds:.2f} s)"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="\n" if done == total else "", file=sys.stderr, flush=True)
+        elif done == total or done % 20 == 0:
+            print(text, file=sys.stderr, flush=True)
 
 
 def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
