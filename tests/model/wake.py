@@ -1,0 +1,122 @@
+"""The sleep protocol as a machine of small steps over store buffers (TSO), explored exhaustively.
+
+Writer, per batch: data = n; fence; if flag: flag = 0, word += 1, wake all. Reader, until it has seen all:
+if data is there go on; w = word; flag = 1; fence; look again; sleep while word == w. A store goes into its
+processor's buffer and reaches memory at any later moment, in order; a fence waits until the buffer is empty.
+A time-out, which the real reader also has, is left out: without it every lost wake is a sleeper for ever.
+"""
+
+from collections.abc import Iterator
+
+MISTAKES = ("no writer fence", "no reader fence", "word not bumped", "bump before clear", "flag before word")
+DATA, FLAG, WORD = range(3)
+ASLEEP = "asleep"
+
+State = (
+    tuple  # (memory, writer, readers); writer = (pc, batch, buffer, old word); reader = (pc, seen, w, buffer)
+)
+
+
+def writer_steps(mistake: str) -> tuple[str, ...]:
+    steps = ["publish", "fence", "look", "clear", "bump", "drain", "wake"]
+    if mistake == "no writer fence":
+        steps.remove("fence")
+    if mistake == "word not bumped":
+        steps.remove("bump")
+    if mistake == "bump before clear":
+        steps[3], steps[4] = "bump", "clear"
+    return tuple(steps)
+
+
+def reader_steps(mistake: str) -> tuple[str, ...]:
+    steps = ["check", "word", "flag", "fence", "again", "sleep"]
+    if mistake == "no reader fence":
+        steps.remove("fence")
+    if mistake == "flag before word":
+        steps[1], steps[2] = "flag", "word"
+    return tuple(steps)
+
+
+def load(memory: tuple, buffer: tuple, place: int) -> int:
+    """A processor sees its own buffered stores first."""
+    return next((value for at, value in reversed(buffer) if at == place), memory[place])
+
+
+def flush(memory: tuple, buffer: tuple) -> tuple[tuple, tuple]:
+    at, value = buffer[0]
+    return (*memory[:at], value, *memory[at + 1 :]), buffer[1:]
+
+
+def move_writer(state: State, steps: tuple[str, ...], batches: int) -> Iterator[State]:
+    memory, (pc, batch, buffer), readers = state
+    if buffer:
+        after, rest = flush(memory, buffer)
+        yield after, (pc, batch, rest), readers
+    if batch == batches:
+        return
+    step, onward = steps[pc], (pc + 1) % len(steps)
+    done = batch + (onward == 0)
+    if step == "publish":
+        yield memory, (onward, done, (*buffer, (DATA, batch + 1))), readers
+    elif step in ("fence", "drain"):
+        if not buffer:
+            yield memory, (onward, done, buffer), readers
+    elif step == "look":
+        if load(memory, buffer, FLAG):
+            yield memory, (onward, done, buffer), readers
+        else:
+            yield memory, (0, batch + 1, buffer), readers
+    elif step == "clear":
+        yield memory, (onward, done, (*buffer, (FLAG, 0))), readers
+    elif step == "bump":
+        word = load(memory, buffer, WORD) + 1
+        yield memory, (onward, done, (*buffer, (WORD, word))), readers
+    else:  # wake everybody who sleeps
+        woken = tuple((0, *r[1:]) if r[0] == ASLEEP else r for r in readers)
+        yield memory, (onward, done, buffer), woken
+
+
+def move_reader(state: State, which: int, steps: tuple[str, ...], batches: int) -> Iterator[State]:
+    memory, writer, readers = state
+    pc, seen, w, buffer = readers[which]
+
+    def now(memory: tuple, *reader: object) -> State:
+        return memory, writer, (*readers[:which], reader, *readers[which + 1 :])
+
+    if buffer:
+        after, rest = flush(memory, buffer)
+        yield now(after, pc, seen, w, rest)
+    if pc == ASLEEP or seen == batches:
+        return
+    step, onward = steps[pc], (pc + 1) % len(steps)
+    if step in ("check", "again"):
+        data = load(memory, buffer, DATA)
+        yield now(memory, 0, data, 0, buffer) if data > seen else now(memory, onward, seen, w, buffer)
+    elif step == "word":
+        yield now(memory, onward, seen, load(memory, buffer, WORD), buffer)
+    elif step == "flag":
+        yield now(memory, onward, seen, w, (*buffer, (FLAG, 1)))
+    elif step == "fence":
+        if not buffer:
+            yield now(memory, onward, seen, w, buffer)
+    elif not buffer:  # the system call: full barrier, then compare and sleep in one step
+        yield now(memory, ASLEEP if memory[WORD] == w else 0, seen, w, buffer)
+
+
+def explore(batches: int, readers: int, mistake: str = "") -> tuple[int, list[State]]:
+    """Visit all states; returns their number and those where nothing can move but a reader still waits."""
+    of_writer, of_reader = writer_steps(mistake), reader_steps(mistake)
+    start: State = ((0, 0, 0), (0, 0, ()), ((0, 0, 0, ()),) * readers)
+    seen, queue, stuck = {start}, [start], []
+    while queue:
+        state = queue.pop()
+        moves = list(move_writer(state, of_writer, batches))
+        for which in range(readers):
+            moves += move_reader(state, which, of_reader, batches)
+        if not moves and any(reader[1] < batches for reader in state[2]):
+            stuck.append(state)
+        for move in moves:
+            if move not in seen:
+                seen.add(move)
+                queue.append(move)
+    return len(seen), stuck
