@@ -32,7 +32,7 @@ class Place:
     symbol  only this symbol, through rescales and successions; None for all
     kind    only this KIND_*, by name or code; None for all
     start   "newest": what is published from now on; "board": first the latest BOOK of every symbol;
-            "oldest": what the ring still holds
+            "oldest": what the ring still holds and the writer is not about to overwrite
     """
 
     def __init__(self, link: Attachment, symbol: str | None, kind: str | int | None, start: str) -> None:
@@ -52,7 +52,10 @@ class Place:
         self.cursor[cursors.CUR_BOARD] = 0 if self.start == "board" else cursors.BOARD_DONE
         self.cursor[cursors.CUR_SEQ] = ring.newest(words, geo) + 1
         if self.start == "oldest":
-            self.cursor[cursors.CUR_SEQ] = ring.oldest_readable(words, geo, self.link.first_seq)
+            oldest = ring.oldest_readable(words, geo, self.link.first_seq)
+            # A full ring is about to lose its oldest records: an eighth of it is a head start.
+            margin = (int(geo[layout.GEO_SLOT_MASK]) + 1) // 8 if oldest != self.link.first_seq else 0
+            self.cursor[cursors.CUR_SEQ] = oldest + margin
 
     def _enter(self, link: Attachment) -> None:
         self.link = link
