@@ -153,7 +153,7 @@ def test_quick_levels_refuse_to_leave_the_text() -> None:
         assert after <= end
     for old in ("after + 3 <= end", "after + 5 <= end"):
         wrong, beyond = on_records(plain_rooms(("quick_levels", old, "after > 0")).quick_levels), []
-        for cut in range(18, len(data)):
+        for cut in range(2, len(data)):
             buf, at, end = placed(data[:cut], data[cut:])
             beyond.append(wrong(buf, at + 1, end, 2, 2, rows, 0, 0)[0] > end)
         assert any(beyond)
