@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .jit import specialise
+from .jit import i64, specialise
 from .kernels import llvm
 from .kernels.cursor import NEW_SYMBOL, advance
 from .kernels.histogram import record as count_value
@@ -33,7 +33,7 @@ def make_burst(handler: Callable) -> Callable:
                 from_board = (out[R_TAGS] >> 24) & FLAG_FROM_BOARD
                 if limits[LIMIT_MEASURE] and not from_board:
                     count_value(histogram, 0, llvm.clock_ns(llvm.CLOCK_REALTIME) - out[R_PUBLISH])
-                if handler(record[0], state) != 0:
+                if i64(handler(record[0], state)) != 0:
                     return BURST_STOPPED
             elif code == NEW_SYMBOL:
                 return BURST_SYMBOL

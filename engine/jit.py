@@ -37,7 +37,8 @@ from . import layout
 
 log = logging.getLogger(__name__)
 
-POLICY = {"nogil": True, "error_model": "numpy", "boundscheck": False}  # nogil: a spin must not hold the GIL
+# nogil: a spin must not hold the GIL. _nrt: kernels own no memory, so no array is ever counted in them.
+POLICY = {"nogil": True, "error_model": "numpy", "boundscheck": False, "_nrt": False}
 # Settings of numba that change machine code but not numba's own cache key.
 CODE_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX")
 ENGINE_DIR = Path(__file__).resolve().parent

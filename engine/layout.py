@@ -115,6 +115,11 @@ def round_up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
+def wrap_seq(value: int) -> int:
+    """A seq as int64 holds it: after 2^63 - 1 comes -2^63."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
 def slot_bytes(top_n: int) -> int:
     """Bytes of one record and of one ring slot: header, payload, rounded to whole cache lines."""
     if not 1 <= top_n <= TOP_N_MAX:

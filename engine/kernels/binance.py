@@ -54,7 +54,7 @@ def read_any_payload(buf, at, end, route_kind, instruments, frame, rows):
     return read_payload(buf, at, end, shape, kind, instruments, frame, rows)
 
 
-@kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame))
+@kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame), **INLINE)
 def route_text(buf, at, end, routes, instruments, frame):
     """Look the name in a string up and set the frame's symbol.
 
@@ -77,7 +77,7 @@ def route_text(buf, at, end, routes, instruments, frame):
     return after, routes[slot].kind
 
 
-@kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame, Rows))
+@kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame, Rows), **INLINE)
 def scan_usual(buf, begin, end, routes, instruments, frame, rows):
     """Read an envelope in the usual order, without white space around its parts.
 

@@ -98,7 +98,7 @@ PREV_KEY_MASK = np.uint64((1 << 40) - 1)
 PREV_KEY_FORM = np.uint64(int.from_bytes(b'"pu":', "little"))
 
 
-@kernel(i64(bytes_in, i64, i64))
+@kernel(i64(bytes_in, i64, i64), **INLINE)
 def event_shape(buf, at, length):
     """Tell the shape from the name of an event.
 
@@ -144,7 +144,7 @@ def key_code(buf, at, length):
     return i64(KEY_OTHER)
 
 
-@kernel(Pair(bytes_in, i64, i64))
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
 def read_key(buf, at, end):
     """Read a key of an envelope or payload.
 

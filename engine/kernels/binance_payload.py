@@ -60,7 +60,7 @@ SAFE_UNIT_NS = 1 << 20
 NOT_A_TRADE = np.uint64(int.from_bytes(b'"NA"', "little"))
 
 
-@kernel(Pair(bytes_in, i64, i64, i64))
+@kernel(Pair(bytes_in, i64, i64, i64), **INLINE)
 def read_number(buf, at, end, digits):
     """Read a decimal, the quick way when it is printed as usual.
 
@@ -75,7 +75,7 @@ def read_number(buf, at, end, digits):
     return read_decimal(buf, at, end, digits)
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, Instruments, i64))
+@kernel(Pair(bytes_in, i64, i64, i64, Instruments, i64), **INLINE)
 def check_text(buf, at, end, fills, instruments, expected):
     """Step over the event's name or the symbol, which must be the expected one.
 
@@ -132,7 +132,7 @@ def skip_mark(buf, at, end):
     return after
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, i64, words_out, Instruments, Rows))
+@kernel(Pair(bytes_in, i64, i64, i64, i64, words_out, Instruments, Rows), **INLINE)
 def fill(buf, at, end, fills, shape, words, instruments, rows):
     """Read one field into the word of the frame, or the cell of the rows, that its key fills.
 

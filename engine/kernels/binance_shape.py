@@ -102,7 +102,7 @@ def shape_of(buf, event_at, end, mask, route_kind):
     return i64(IMAGE) if has_id else i64(NO_SHAPE)
 
 
-@kernel(i64(i64, i64))
+@kernel(i64(i64, i64), **INLINE)
 def kind_of(shape, route_kind):
     """Tell the kind of a frame.
 
@@ -119,7 +119,7 @@ def kind_of(shape, route_kind):
     return kind if route_kind == 0 or route_kind == kind else i64(MALFORMED)
 
 
-@kernel(Pair(bytes_in, i64, i64))
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
 def guess_shape(buf, at, end):
     """Guess a payload's shape from its first key.
 

@@ -34,7 +34,7 @@ NEXT_WEIGHTS = np.uint64(0x0000271000000001)  # 10_000 and 1
 POW10 = np.array([10**power for power in range(20)], np.uint64)
 
 
-@kernel(u64(u64))
+@kernel(u64(u64), **INLINE)
 def add_digits(word):
     """Add up eight digits.
 
@@ -47,7 +47,7 @@ def add_digits(word):
     return (upper + lower) >> u64(32)
 
 
-@kernel(u64(u64))
+@kernel(u64(u64), **INLINE)
 def not_digits(word):
     """Mark the bytes of a word that are no digits.
 
@@ -57,7 +57,7 @@ def not_digits(word):
     return ((word + SIXES) | word) & HIGH_NIBBLES
 
 
-@kernel(Pair(bytes_in, i64, i64))
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
 def read_integer(buf, at, end):
     """Read a JSON integer.
 
@@ -88,7 +88,7 @@ def read_integer(buf, at, end):
     return at, i64(value)
 
 
-@kernel(Pair(bytes_in, i64, i64))
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
 def quick_decimal(buf, at, digits):
     """Read a decimal string of at most eight digits before and after the point.
 

@@ -47,7 +47,7 @@ LAST_LEVEL = u64(int.from_bytes(b'"]]', "little"))
 LAST_MASK = u64((1 << 24) - 1)
 
 
-@kernel(Pair(bytes_in, i64))
+@kernel(Pair(bytes_in, i64), **INLINE)
 def measure(buf, at):
     """Measure the form of a decimal string.
 
@@ -61,7 +61,7 @@ def measure(buf, at):
     return (count, places) if places > 0 else (i64(-1), places)
 
 
-@kernel(u64(i64))
+@kernel(u64(i64), **INLINE)
 def first_bytes(count):
     """Mask of the first `count` bytes of a word.
 
@@ -71,7 +71,7 @@ def first_bytes(count):
     return ALL_BITS >> u64((64 - 8 * count) & 63) if count > 0 else u64(0)
 
 
-@kernel(Pair(i64))
+@kernel(Pair(i64), **INLINE)
 def one_word(digits):
     """Split a scale into what eight decimals hold and a factor for the rest.
 
@@ -82,7 +82,7 @@ def one_word(digits):
     return i64(POW10[digits - kept]), kept
 
 
-@kernel(i64(u64, u64, i64, i64))
+@kernel(i64(u64, u64, i64, i64), **INLINE)
 def join_parts(head, tail, count, digits):
     """Put the digits before and behind the point together.
 
@@ -100,7 +100,7 @@ def join_parts(head, tail, count, digits):
     return i64(add_digits(head) * POW10[digits] + add_digits(tail))
 
 
-@kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
+@kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64), **INLINE)
 def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
     """Read levels as long as they are printed like the first and without white space.
 
@@ -192,7 +192,7 @@ def read_level(buf, at, end, price_digits, qty_digits, rows, side, row):
             return at, fact
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64))
+@kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64), **INLINE)
 def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
     """Read a list of levels into rows, in message order.
 

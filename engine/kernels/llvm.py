@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import populate_array
 
 from ..layout import BLOCK_LEVELS
 
@@ -139,27 +140,20 @@ def load_u64(typingctx, data, index):
     return types.uint64(data, types.int64), codegen
 
 
-def _bits(name, llvm_name, has_flag):
+def _bits(name, llvm_name):
     @intrinsic
     def count(typingctx, value):
         def codegen(context, builder, signature, args):
-            if not has_flag:
-                return builder.ctpop(args[0])
-            method = builder.cttz if llvm_name == "cttz" else builder.ctlz
-            return method(args[0], ir.IntType(1)(0))
+            return getattr(builder, llvm_name)(args[0], ir.IntType(1)(0))
 
-        def cast(context, builder, signature, args):
-            return builder.bitcast(codegen(context, builder, signature, args), I64)
-
-        return types.int64(types.uint64), cast
+        return types.int64(types.uint64), codegen
 
     count.__doc__ = f"{name}(uint64) -> int64."
     return count
 
 
-count_trailing_zeros = _bits("count_trailing_zeros", "cttz", True)  # 64 for 0
-count_leading_zeros = _bits("count_leading_zeros", "ctlz", True)  # 64 for 0
-count_ones = _bits("count_ones", "ctpop", False)
+count_trailing_zeros = _bits("count_trailing_zeros", "cttz")  # 64 for 0
+count_leading_zeros = _bits("count_leading_zeros", "ctlz")  # 64 for 0
 
 
 def _wrapping(name, sign):
@@ -243,14 +237,34 @@ remove_word = _lane_mover(
 )
 
 
-@intrinsic
-def address_of(typingctx, words, index):
-    """address_of(words, index) -> int64: the address of words[index], for system calls."""
+def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):
+    """Make view(words): the part that starts at words[at_word], as `array_type`, 1-d, or 2-d with `rows` rows.
 
-    def codegen(context, builder, signature, args):
-        return builder.ptrtoint(_element(context, builder, signature.args[0], args[0], args[1]), I64)
+    Its length is words[count_word], or `count`. The view borrows: it holds no reference, so that making it
+    costs no atomic count.
+    """
 
-    return types.int64(words, types.int64), codegen
+    @intrinsic
+    def view(typingctx, words):
+        def codegen(context, builder, signature, args):
+            def word(index):
+                return builder.load(_element(context, builder, signature.args[0], args[0], I64(index)), typ=I64)
+
+            array = context.make_array(array_type)(context, builder)
+            size = I64(context.get_abi_sizeof(context.get_data_type(array_type.dtype)))
+            length = I64(count) if count_word is None else word(count_word)
+            shape, strides = [length], [size]
+            if array_type.ndim == 2:
+                shape, strides = [I64(rows), length], [builder.mul(length, size), size]
+            data = builder.bitcast(
+                _element(context, builder, signature.args[0], args[0], word(at_word)), array.data.type
+            )
+            populate_array(array, data=data, shape=shape, strides=strides, itemsize=size, meminfo=None)
+            return array._getvalue()
+
+        return array_type(words), codegen
+
+    return view
 
 
 @intrinsic
@@ -269,12 +283,6 @@ def clock_ns(typingctx, clock):
 
     return types.int64(types.int64), codegen
 
-
-# long syscall(long number, …): a fixed prototype is sound for the variadic call on Linux x86-64 and aarch64.
-syscall6 = types.ExternalFunction(
-    "syscall",
-    types.int64(types.int64, types.int64, types.int64, types.int64, types.int64, types.int64, types.int64),
-)
 
 FUTEX_WAIT, FUTEX_WAKE = 0, 1  # never the PRIVATE variants: the sleepers are other processes
 

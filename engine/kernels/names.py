@@ -13,7 +13,7 @@ FOLD = np.uint64(HASH_FOLD)
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-@kernel(u64(bytes_in, i64, i64))
+@kernel(u64(bytes_in, i64, i64), **INLINE)
 def load_some(buf, at, count):
     """Load up to eight bytes.
 
@@ -26,7 +26,7 @@ def load_some(buf, at, count):
     return load_u64(buf, at) & (ALL_BITS >> u64(64 - 8 * count)) if count > 0 else u64(0)
 
 
-@kernel(u64(bytes_in, i64, i64))
+@kernel(u64(bytes_in, i64, i64), **INLINE)
 def hash_bytes(buf, at, length):
     """Hash a name as routes.hash_name does.
 
@@ -40,7 +40,7 @@ def hash_bytes(buf, at, length):
     return mixed ^ (mixed >> FOLD)
 
 
-@kernel(i64(bytes_in, i64, i64, Routes))
+@kernel(i64(bytes_in, i64, i64, Routes), **INLINE)
 def find_route(buf, at, length, routes):
     """Look a name up; the length and every byte are compared.
 
@@ -68,7 +68,7 @@ def find_route(buf, at, length, routes):
     return i64(-1)
 
 
-@kernel(i64(bytes_in, i64, i64, Instruments, i64))
+@kernel(i64(bytes_in, i64, i64, Instruments, i64), **INLINE)
 def skip_symbol(buf, at, end, instruments, symbol_id):
     """Step over a string that is an instrument's symbol, printed without escapes.
 

@@ -38,7 +38,7 @@ ALSE_WORD = np.uint64(int.from_bytes(b"alse", "little"))
 LOW_HALF = np.uint64(0xFFFFFFFF)
 
 
-@kernel(i64(bytes_in, i64, i64))
+@kernel(i64(bytes_in, i64, i64), **INLINE)
 def skip_space(buf, at, end):
     """Step over white space.
 
@@ -165,7 +165,7 @@ def skip_scalar(buf, at, end):
     return after, i64(0)
 
 
-@kernel(Pair(bytes_in, i64, i64))
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
 def skip_colon(buf, at, end):
     """Step over the colon behind a key and the white space around it.
 
@@ -178,7 +178,7 @@ def skip_colon(buf, at, end):
     return skip_space(buf, at + 1, end), i64(0)
 
 
-@kernel(Pair(bytes_in, i64, i64, i64))
+@kernel(Pair(bytes_in, i64, i64, i64), **INLINE)
 def skip_comma(buf, at, end, closer):
     """Step to the next member of an object or list.
 
