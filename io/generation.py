@@ -48,7 +48,7 @@ def write_generation(words: np.ndarray, geo: np.ndarray, venue: str, before: Pre
     """Fill a new file: header, first seq, and slots that answer "not yet" to every seq of the first lap."""
     head = words[: layout.PAGE_BYTES // layout.WORD_BYTES].view(layout.header_dtype)[0]
     header_page.fill(head, geo, venue, Owner.current(), time.time_ns())
-    first_seq = (before.last_seq + 1 + (1 << 63)) % (1 << 64) - (1 << 63)
+    first_seq = layout.wrap_seq(before.last_seq + 1)
     head["generation"], head["prev_last_seq"] = before.generation + 1, before.last_seq
     head["first_seq"] = head["head"] = first_seq
     mask, width, start = (int(geo[i]) for i in (layout.GEO_SLOT_MASK, layout.GEO_SLOT_WORDS, layout.GEO_RING))

@@ -50,12 +50,12 @@ class Place:
         """Stand where `start` says, as of now."""
         words, _, geo = self.bus
         self.cursor[cursors.CUR_BOARD] = 0 if self.start == "board" else cursors.BOARD_DONE
-        self.cursor[cursors.CUR_SEQ] = ring.newest(words, geo) + 1
+        self.cursor[cursors.CUR_SEQ] = words[layout.H_HEAD]
         if self.start == "oldest":
             oldest = ring.oldest_readable(words, geo, self.link.first_seq)
             # A full ring is about to lose its oldest records: an eighth of it is a head start.
             margin = (int(geo[layout.GEO_SLOT_MASK]) + 1) // 8 if oldest != self.link.first_seq else 0
-            self.cursor[cursors.CUR_SEQ] = oldest + margin
+            self.cursor[cursors.CUR_SEQ] = layout.wrap_seq(oldest + margin)
 
     def _enter(self, link: Attachment) -> None:
         self.link = link
@@ -109,7 +109,7 @@ class Place:
         if link is None:
             return Verdict.DEAD
         expected, first_seq = int(self.cursor[cursors.CUR_SEQ]), link.first_seq
-        self.cursor[cursors.CUR_LOST] += max(0, first_seq - expected)
+        self.cursor[cursors.CUR_LOST] += max(0, layout.wrap_seq(first_seq - expected))
         self.cursor[cursors.CUR_SEQ] = first_seq
         self._enter(link)
         return verdict

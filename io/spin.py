@@ -15,7 +15,7 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from ..engine import burst as bursts
-from ..engine.kernels.cursor import CUR_SLEEPS, count_ticks
+from ..engine.kernels.cursor import CUR_SKIPPED, CUR_SLEEPS, count_ticks
 from ..engine.kernels.idle import NEVER_SLEEP
 from ..engine.layout import KIND_NAMES
 from .errors import CoreRefused, HandlerFailed, RingbookError
@@ -36,6 +36,7 @@ class SpinReport:
     compile_s: float  # compiling the handler and the loop around it; 0 the second time
     records: int = 0  # records of the ring the handler saw; those of the board come on top
     lost: int = 0  # records overwritten before they were read, exact
+    skipped: int = 0  # records not asked for, or older than what the board gave; with the lost they add up
     laps: int = 0
     sleeps: int = 0
     missed_wakes: int = 0  # must stay 0
@@ -178,5 +179,6 @@ class Spinner:
     def _fill_report(self) -> None:
         place, report = self.place, self.report
         report.records, report.lost, report.laps = place.read, place.lost, place.laps
+        report.skipped = int(place.cursor[CUR_SKIPPED])
         report.sleeps, report.missed_wakes = int(place.cursor[CUR_SLEEPS]), place.missed_wakes
         report.generation, report.seconds = place.link.generation, time.monotonic() - self._begun

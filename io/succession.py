@@ -53,7 +53,7 @@ def last_committed(words: np.ndarray, geo: np.ndarray) -> int:
         ahead = seqs - head
     ahead = ahead[(ahead >= 0) & (ahead < LONGEST_BATCH)]
     last = int(head) - 1 + (int(ahead.max()) + 1 if len(ahead) else 0)
-    return (last + (1 << 63)) % (1 << 64) - (1 << 63)
+    return layout.wrap_seq(last)
 
 
 def find_predecessor(path: Path) -> Predecessor:

@@ -73,7 +73,8 @@ def missed_wake(words, ctl, geo, seq, word):
         if llvm.load_relaxed(words, H_HEAD) != head:
             break  # the writer went on to another batch and never woke for this one
         llvm.cpu_relax()
-    return WAIT_READY if llvm.load_acquire(ctl, CTL_WAKE) != word else WAIT_MISSED
+    latest = llvm.load_acquire(ctl, CTL_WAKE)  # PAIR clear-before-bump
+    return WAIT_READY if latest != word else WAIT_MISSED
 
 
 @kernel(i64(words_in, words_out, words_in, i64, i64))
