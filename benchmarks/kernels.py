@@ -110,7 +110,10 @@ def verify_rows(feed: Feed, made: list[bytes]) -> None:
         buf = np.frombuffer(body + b"\0" * 64, np.uint8)
         assert binance.scan(buf, 0, len(body), space.routes, space.instruments, space.frame, space.rows) == 0
         for side, name in enumerate("ba"):
-            want = [(int(Decimal(p) * scales[0]), int(Decimal(q) * scales[1])) for p, q in orjson.loads(body)["data"][name]]
+            want = [
+                (int(Decimal(p) * scales[0]), int(Decimal(q) * scales[1]))
+                for p, q in orjson.loads(body)["data"][name]
+            ]
             assert space.rows[side, : len(want)].tolist() == want
 
 
@@ -139,7 +142,12 @@ def fused(market: str, low: int, high: int) -> list[object]:
 
     def whole() -> None:
         pipeline.words[:], pipeline.work[:] = saved
-        assert ingest_all(pipeline.ingest, pipeline.words, pipeline.ctl, data, pipeline.work, 0, int(offsets[-1])) == 0
+        assert (
+            ingest_all(
+                pipeline.ingest, pipeline.words, pipeline.ctl, data, pipeline.work, 0, int(offsets[-1])
+            )
+            == 0
+        )
 
     whole()
     assert pipeline.counters[layout.C["gaps"]] == 0
@@ -200,7 +208,17 @@ def main() -> None:
     jit.warm()
     sys.stdout.write(describe() + "\n\n")
     rows = [decode(m, n, 1500 if n < 1000 else 1000) for m in ("spot", "usdm") for n in (2, 20, 100, 1000)]
-    headers = ("market", "levels", "frames", "bytes", "ns/frame", "ns/level", "GB/s", "vs orjson", "vs orjson+float")
+    headers = (
+        "market",
+        "levels",
+        "frames",
+        "bytes",
+        "ns/frame",
+        "ns/level",
+        "GB/s",
+        "vs orjson",
+        "vs orjson+float",
+    )
     sys.stdout.write(table(headers, rows) + "\n\n")
     rows = [fused(m, low, high) for m in ("spot", "usdm") for low, high in ((18, 22), (90, 110), (0, 2000))]
     headers = ("market", "levels", "frames", "mean levels", "ns/frame", "ns/level")

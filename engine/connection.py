@@ -144,7 +144,10 @@ class Connection:
         if self.state is not State.RUNNING:
             return []
         text = f"closed by the venue with {code} {reason}".rstrip()
-        return [Drop(code if 1000 <= code < 1005 or code > 1006 else CLOSE_NORMAL, text), *self._wait(now_ns, text)]
+        return [
+            Drop(code if 1000 <= code < 1005 or code > 1006 else CLOSE_NORMAL, text),
+            *self._wait(now_ns, text),
+        ]
 
     def violated(self, now_ns: int, code: int, reason: str) -> list[Action]:
         """The venue broke the protocol: close with the code that says so."""
@@ -179,15 +182,17 @@ class Connection:
         if self.state is not State.RUNNING:
             return []
         if self.pinged_ns and now_ns - self.pinged_ns >= self.pong_timeout_ns:
-            return self._replace(now_ns, f"silent for {(now_ns - self.seen_ns) / NS_PER_S:.1f} s, ping unanswered")
+            return self._replace(
+                now_ns, f"silent for {(now_ns - self.seen_ns) / NS_PER_S:.1f} s, ping unanswered"
+            )
         if self.life_ns and now_ns - self.opened_ns >= self.life_ns:
             return self._replace(now_ns, "planned roll-over")
         actions = self._send(now_ns)
-        if not self.pinged_ns and now_ns - self.seen_ns >= self.silence_ns:
-            if self.subscriptions.budget.fits(now_ns):
-                self.subscriptions.budget.spend(now_ns)
-                self.pinged_ns = now_ns
-                actions.append(SendPing())
+        is_silent = not self.pinged_ns and now_ns - self.seen_ns >= self.silence_ns
+        if is_silent and self.subscriptions.budget.fits(now_ns):
+            self.subscriptions.budget.spend(now_ns)
+            self.pinged_ns = now_ns
+            actions.append(SendPing())
         return actions
 
     # -- inside

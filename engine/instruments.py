@@ -40,7 +40,9 @@ class Instrument:
         return self.symbol.decode(errors="replace")
 
 
-def from_steps(symbol: bytes, tick: str, step: str, status: str = "TRADING", asset_digits: int = 0) -> Instrument:
+def from_steps(
+    symbol: bytes, tick: str, step: str, status: str = "TRADING", asset_digits: int = 0
+) -> Instrument:
     """An instrument from its tick and step sizes as decimal text. Raises InstrumentError.
 
     asset_digits  decimals of the base asset where the venue tells: resting quantities may be finer than the
@@ -83,7 +85,9 @@ def parse_exchange_info(body: Any, wanted: Iterable[bytes] | None = None) -> dic
     """
     entries = body.get("symbols") if isinstance(body, dict) else None
     if not isinstance(entries, list):
-        raise InstrumentError(f"exchangeInfo was {str(body)[:60]!r}, expected an object with a list `symbols`")
+        raise InstrumentError(
+            f"exchangeInfo was {str(body)[:60]!r}, expected an object with a list `symbols`"
+        )
     chosen = None if wanted is None else set(wanted)
     found: dict[bytes, Instrument] = {}
     for entry in entries:

@@ -101,7 +101,9 @@ class SnapshotScheduler:
         flying = sum(1 for want in self.wants.values() if want.in_flight)
         if now_ns < self.paused_until_ns:
             return fetches
-        ready = [(w.priority, w.due_ns, i) for i, w in self.wants.items() if not w.in_flight and w.due_ns <= now_ns]
+        ready = [
+            (w.priority, w.due_ns, i) for i, w in self.wants.items() if not w.in_flight and w.due_ns <= now_ns
+        ]
         for _, _, symbol_id in sorted(ready):
             if flying >= FLIGHTS_MAX or not self.budget.fits(now_ns, self.weight):
                 break

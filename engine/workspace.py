@@ -114,7 +114,11 @@ def create(
     work[: layout.GEO_LENGTH] = geo
     for name, (offset, _) in offsets.items():
         work[name] = offset
-    work[W_ROUTE_COUNT], work[W_PENDING_WORDS], work[W_MAX_MESSAGE] = route_count, pending_words, max_message_bytes
+    work[W_ROUTE_COUNT], work[W_PENDING_WORDS], work[W_MAX_MESSAGE] = (
+        route_count,
+        pending_words,
+        max_message_bytes,
+    )
     work[W_NEXT_SEQ] = 1
 
     def part(name: int) -> np.ndarray:

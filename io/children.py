@@ -58,7 +58,9 @@ class Child:
                 if line:
                     return json.loads(line)
             if self.process.poll() is not None:
-                raise RingbookError(f"{self.name} ended with code {self.process.returncode} before it was ready")
+                raise RingbookError(
+                    f"{self.name} ended with code {self.process.returncode} before it was ready"
+                )
         raise RingbookError(f"{self.name} was not ready after {timeout_s:.0f} s")
 
     @property

@@ -30,7 +30,9 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--book-blocks", type=int, help="32-level blocks of one full book (default 1024)")
     add("--symbol-capacity", type=int, help="rows of the symbol table")
     add("--source", choices=("direct", "plain"), help="frame source (default direct)")
-    add("--spin", action="store_true", default=None, help="never sleep: poll the sockets on a core of its own")
+    add(
+        "--spin", action="store_true", default=None, help="never sleep: poll the sockets on a core of its own"
+    )
     add("--core", type=int, help="pin the engine to this core")
     add("--snapshot-limit", type=int, help="levels a side asked of REST")
     add("--publish-all", action="store_true", default=None, help="publish a BOOK for every diff")
@@ -63,8 +65,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = command("run", commands.run, "follow a venue and publish its books on a bus")
     _engine_options(run)
-    run.add_argument("--die-with-parent", action="store_true", help="stop when the process that started this one ends")
-    demo = command("demo", commands.demo, "built-in exchange, engine, reader and live ladders, then a verdict")
+    run.add_argument(
+        "--die-with-parent", action="store_true", help="stop when the process that started this one ends"
+    )
+    demo = command(
+        "demo", commands.demo, "built-in exchange, engine, reader and live ladders, then a verdict"
+    )
     demo.add_argument("--seconds", type=float, default=20.0, help="how long to show (default 20)")
     demo.add_argument("--venue", default="binance-spot", help=VENUES)
     demo.add_argument("--source", choices=("direct", "plain"), default="direct")

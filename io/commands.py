@@ -99,7 +99,9 @@ def replay(options: argparse.Namespace) -> int:
         facts = {**vars(summary), "seconds": round(seconds, 3), "all_live": summary.all_live}
         print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
     else:
-        print(f"{summary.lines} lines, {summary.records} records in {seconds:.2f} s; digest {summary.digest[:16]}")
+        print(
+            f"{summary.lines} lines, {summary.records} records in {seconds:.2f} s; digest {summary.digest[:16]}"
+        )
         print(show.rows(("symbol", "health"), list(summary.symbols.items())))
     return 0 if summary.all_live else EXIT_NOT_LIVE
 
@@ -108,7 +110,9 @@ def _write_books(path: Path, books: dict[str, Any]) -> None:
     try:
         path.write_bytes(orjson.dumps(books))
     except OSError as error:
-        raise RingbookError(f"--books {path}: cannot be written ({error.strerror}); choose another path") from None
+        raise RingbookError(
+            f"--books {path}: cannot be written ({error.strerror}); choose another path"
+        ) from None
 
 
 def tail(options: argparse.Namespace) -> int:
@@ -145,7 +149,7 @@ def ls(options: argparse.Namespace) -> int:
     """Buses and their owners."""
     from .census import ls as list_buses
 
-    found = [vars(entry) if hasattr(entry, "__dict__") else entry for entry in list_buses()]
+    found: list[dict[str, Any]] = [vars(entry) for entry in list_buses()]
     if options.json:
         print(orjson.dumps(found, option=orjson.OPT_INDENT_2, default=str).decode())
     elif found:
@@ -198,5 +202,7 @@ def warm(options: argparse.Namespace) -> int:
         ingest_room(family)
     seconds = jit.warm(show.WarmProgress())
     removed = jit.prune()
-    print(f"{len(jit.registry)} kernels ready in {seconds:.2f} s, cache {jit.cache_root()}, {removed} old folders removed")
+    print(
+        f"{len(jit.registry)} kernels ready in {seconds:.2f} s, cache {jit.cache_root()}, {removed} old folders removed"
+    )
     return 0

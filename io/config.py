@@ -128,9 +128,10 @@ def _checked(key: str, value: Any, where: str) -> Any:
     right = {"str": str, "int": int, "float": float, "bool": bool}.get(kind)
     if right is None or not isinstance(value, right) or (kind == "int" and isinstance(value, bool)):
         raise ConfigError(f"{where}: {key} was {value!r}, expected {EXPECTED[kind]}")
-    low, high = RANGES.get(key, (None, None))
-    if low is not None and high is not None and not low <= value <= high:
-        raise ConfigError(f"{where}: {key} was {value!r}, expected {low:g}..{high:g}")
+    if key in RANGES:
+        (low, high), number = RANGES[key], float(value)  # type: ignore[arg-type]
+        if not low <= number <= high:
+            raise ConfigError(f"{where}: {key} was {value!r}, expected {low:g}..{high:g}")
     return value
 
 

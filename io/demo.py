@@ -22,7 +22,10 @@ from .errors import RingbookError
 from .reader import Bus, join
 from .verdict import Verdict, ask, compare_full, compare_samples
 
-SYMBOLS = {"binance-spot": ("BTCUSDT", "ETHUSDT", "PEPEUSDT"), "binance-usdm": ("BTCUSDT", "ETHUSDT", "1000PEPEUSDT")}
+SYMBOLS = {
+    "binance-spot": ("BTCUSDT", "ETHUSDT", "PEPEUSDT"),
+    "binance-usdm": ("BTCUSDT", "ETHUSDT", "1000PEPEUSDT"),
+}
 SPIN_CORES = 4  # below this a spinning reader would take the engine's core
 READY_S, LIVE_S = 60.0, 30.0
 COMPARE_EVERY_S = 1.0
@@ -80,7 +83,9 @@ class Demo:
         """The line under the ladders."""
         gap = f"  gap injected in {self.gap_symbol}" if self.gap_symbol else ""
         seen = int(self.state[demo_reader.SEEN])
-        return f"{seen} records read ({self.mode}), {self.verdict.compared} books compared with the truth{gap}"
+        return (
+            f"{seen} records read ({self.mode}), {self.verdict.compared} books compared with the truth{gap}"
+        )
 
 
 def wait_live(bus: Bus, engine: Child, seconds: float) -> float:
@@ -143,11 +148,16 @@ def tell(facts: dict[str, Any], seconds: float) -> None:
         "frames", "records", "levels", "gaps", "snapshots", "records_read", "records_lost", "seconds_to_live",
     )]  # fmt: skip
     print(show.rows(("", f"in {seconds:.0f} s"), lines))
-    stages = [("wire → record", facts["wire_to_record_ns"]), ("record → reader", facts["record_to_reader_ns"])]
+    stages = [
+        ("wire → record", facts["wire_to_record_ns"]),
+        ("record → reader", facts["record_to_reader_ns"]),
+    ]
     shown = [(n, *(f"{p[k] / 1000:.2f}" for k in ("p50", "p99", "p99.9", "max"))) for n, p in stages]
     print("\n" + show.rows((f"latency, µs ({facts['reader']})", "p50", "p99", "p99.9", "max"), shown))
     full = ", ".join(f"{symbol} {state}" for symbol, state in facts["full_books"].items())
-    print(f"\n{facts['books_compared']} books compared at their update ids, {facts['books_wrong']} wrong; full: {full}")
+    print(
+        f"\n{facts['books_compared']} books compared at their update ids, {facts['books_wrong']} wrong; full: {full}"
+    )
     if facts["good"]:
         print("VERDICT: every book equals the exchange's truth.")
     else:
@@ -163,10 +173,14 @@ def run_demo(venue: str, source: str, seconds: float, *, as_json: bool) -> int:
     ingest_room("binance")
     jit.warm(show.WarmProgress())
     symbols, name = ",".join(SYMBOLS[venue]), f"demo-{os.getpid()}"
-    with Child("the exchange", "exchange", "--venue", venue, "--symbols", symbols, "--speed", SPEED) as exchange:
+    with Child(
+        "the exchange", "exchange", "--venue", venue, "--symbols", symbols, "--speed", SPEED
+    ) as exchange:
         urls = exchange.ready(READY_S)
         addresses = ("--rest-url", urls["rest"], "--ws-url", urls["ws"], "--source", source)
-        with Child("the engine", "run", "--venue", venue, "--symbols", symbols, "--bus", name, *addresses) as engine:
+        with Child(
+            "the engine", "run", "--venue", venue, "--symbols", symbols, "--bus", name, *addresses
+        ) as engine:
             engine.ready(READY_S)
             with join(name) as bus:
                 facts = _watch_and_judge(bus, engine, urls["rest"], seconds, as_json)

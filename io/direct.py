@@ -57,12 +57,14 @@ class DirectSource(asyncio.BufferedProtocol):
     def take_over(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         """Become the protocol of the connection; nothing the server already sent is lost."""
         assert isinstance(ws, EarlyBytes) and ws._conn is not None
-        self.ws, self.handler = ws, ws._conn.protocol
-        self.transport: Any = ws._conn.transport
-        self.socket = self.transport.get_extra_info("socket")
-        self.transport.set_protocol(self)
-        if not self.transport.is_reading():
-            self.transport.resume_reading()
+        self.ws: EarlyBytes = ws
+        self.handler: Any = ws._conn.protocol
+        transport: Any = ws._conn.transport
+        self.transport = transport
+        self.socket = transport.get_extra_info("socket")
+        transport.set_protocol(self)
+        if not transport.is_reading():
+            transport.resume_reading()
         early = ws.early
         while early:
             space = self.get_buffer(len(early))

@@ -182,7 +182,9 @@ class Feed:
         state = pipeline.space.states[symbol_id].copy()
         new_id = self.add_instrument(wider)
         steps = (wider.price_digits - old.price_digits, wider.qty_digits - old.qty_digits)
-        carried = min(steps) >= 0 and carry_over(pipeline, symbol_id, new_id, (10 ** steps[0], 10 ** steps[1]))
+        carried = min(steps) >= 0 and carry_over(
+            pipeline, symbol_id, new_id, (10 ** steps[0], 10 ** steps[1])
+        )
         pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_RESCALED)
         self.table.retire_symbol(symbol_id, new_id)
         for name, (owner, kind) in list(self.names.items()):

@@ -9,7 +9,7 @@ from typing import Any
 from .errors import CoreRefused
 
 
-class SpinSelector(selectors.DefaultSelector):  # type: ignore[valid-type,misc]
+class SpinSelector(selectors.DefaultSelector):
     """A selector that never sleeps: ready sockets are seen at once, at the price of a whole core."""
 
     def select(self, timeout: float | None = None) -> list[Any]:

@@ -21,7 +21,11 @@ log = logging.getLogger(__name__)
 HANDSHAKE_S = 15.0
 CLOSE_S = 2.0
 # aiohttp learned to hand out text as bytes in 3.14; before that the plain source encodes it again.
-BYTES_OPTION = {"decode_text": False} if "decode_text" in inspect.signature(aiohttp.ClientSession._ws_connect).parameters else {}
+BYTES_OPTION: dict[str, Any] = (
+    {"decode_text": False}
+    if "decode_text" in inspect.signature(aiohttp.ClientSession._ws_connect).parameters
+    else {}
+)
 
 
 class Hooks(Protocol):

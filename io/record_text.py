@@ -14,7 +14,10 @@ def _levels(record: np.void, row: np.void, side: int, most: int) -> list[list[st
     count = min(int(record["count"][side]), most)
     price_digits, qty_digits = int(row["price_digits"]), int(row["qty_digits"])
     return [
-        [units.to_text(int(record["price"][side][i]), price_digits), units.to_text(int(record["qty"][side][i]), qty_digits)]
+        [
+            units.to_text(int(record["price"][side][i]), price_digits),
+            units.to_text(int(record["qty"][side][i]), qty_digits),
+        ]
         for i in range(count)
     ]
 
@@ -32,7 +35,10 @@ def as_dict(record: np.void, row: np.void, levels: int = layout.TOP_N_MAX) -> di
         "kind": layout.KIND_NAMES.get(kind, str(kind)),
         "symbol": row["symbol"].decode(errors="replace"),
         "health": layout.HEALTH_NAMES[int(record["health"])],
-        **{name: int(record[name]) for name in ("event_ns", "txn_ns", "recv_ns", "recv_mono_ns", "publish_ns")},
+        **{
+            name: int(record[name])
+            for name in ("event_ns", "txn_ns", "recv_ns", "recv_mono_ns", "publish_ns")
+        },
     }
     if kind == layout.KIND_TRADE:
         shown |= _trade(record, row)

@@ -86,6 +86,7 @@ def opened(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
 
 
 def zstd_stream(file: BinaryIO, path: Path) -> io.RawIOBase:
+    """The unpacked bytes of a zstd file. Raises RecordingError without the package."""
     try:
         zstandard = importlib.import_module("zstandard")
     except ImportError:

@@ -179,7 +179,12 @@ class Replay:
             yield symbol.decode(), self._book(symbol)
 
     def _book(self, symbol: bytes) -> dict[str, Any]:
-        book: dict[str, Any] = {"health": self._health(symbol), "last_update_id": None, "bids": [], "asks": []}
+        book: dict[str, Any] = {
+            "health": self._health(symbol),
+            "last_update_id": None,
+            "bids": [],
+            "asks": [],
+        }
         symbol_id = self.feed.ids.get(symbol)
         if symbol_id is None:
             return book

@@ -24,7 +24,9 @@ PRICE_KEYS, QTY_KEYS = ("p", "b", "a"), ("q", "B", "A")
 def _pairs(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     for key in LEVEL_KEYS:
         if isinstance(data.get(key), list):
-            yield from (level[:2] for level in data[key] if isinstance(level, list) and len(level) > 1)
+            yield from (
+                (level[0], level[1]) for level in data[key] if isinstance(level, list) and len(level) > 1
+            )
     for price, qty in zip(PRICE_KEYS, QTY_KEYS, strict=True):
         if not isinstance(data.get(price), list) and price in data and qty in data:
             yield data[price], data[qty]

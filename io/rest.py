@@ -61,7 +61,11 @@ class Rest:
             async with self.session.get(url, params=query, ssl=self.tls, timeout=self.timeout) as answer:
                 body = await answer.read()
                 used = answer.headers.get("X-MBX-USED-WEIGHT-1M", "")
-                reason = "" if answer.status == 200 else f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
+                reason = (
+                    ""
+                    if answer.status == 200
+                    else f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
+                )
                 weight = int(used) if used.isdigit() and len(used) < 9 else -1
                 return RestReply(answer.status, body, retry_after_ns(answer.headers), weight, reason)
         except ERRORS as error:

@@ -1,7 +1,6 @@
 """The engine process: one bus, one feed, a few websocket links, snapshots within the venue's budget."""
 
 import asyncio
-import difflib
 import gc
 import logging
 import os
@@ -14,19 +13,24 @@ from typing import Any
 import aiohttp
 import numpy as np
 
-from ..engine import jit, layout, routes
-from ..engine.backoff import NS_PER_S, Backoff, Budget
-from ..engine.connection import Connection
+from ..engine import jit, layout
+from ..engine.backoff import NS_PER_S, Backoff
 from ..engine.instruments import Instrument, InstrumentError
 from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
-from ..engine.pipeline import Pipeline, ingest_room
+from ..engine.pipeline import ingest_room
 from ..engine.slow import Rejected
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
-from ..engine.subscription import Subscriptions
 from ..engine.watchdog import FINE, Watchdog
 from . import show
-from .bus import WriterBus, create
-from .config import ConfigError, EngineConfig
+from .assembly import (
+    IDS_PER_LINK,
+    choose_instruments,
+    open_bus,
+    open_connections,
+    open_pipeline,
+    stream_names,
+)
+from .config import EngineConfig
 from .feed import Feed
 from .host import event_loop, pin
 from .link import Link
@@ -37,9 +41,6 @@ from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
 log = logging.getLogger(__name__)
 TICK_S = 0.05
 WATCH_EVERY_NS = NS_PER_S // 2
-IDS_PER_LINK = 1_000_000  # request ids tell which link an ack is for
-LIFE_SHARE = 23 / 24  # of the venue's connection life: replaced before the venue cuts it
-SILENCE_PINGS = 3.5  # server pings that may be missed before we ask
 RETRY_FIRST_NS, RETRY_CAP_NS = NS_PER_S // 2, 30 * NS_PER_S
 
 
@@ -50,8 +51,6 @@ class Engine:
         self.config, self.say = config, say
         group_urls = {"market": config.ws_market_url or None}
         self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
-        self.symbols = [symbol.encode() for symbol in config.symbols]
-        self.streams = config.streams or self.venue.default_streams
         self.limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
         self.rng = random.Random()
         weight = self.venue.depth_weight(self.limit)
@@ -70,7 +69,7 @@ class Engine:
             instruments = await self._instruments()
             if instruments is None:
                 return
-            self._open_bus(instruments)
+            self._open(instruments)
             try:
                 self._open_links(session, tls)
                 self.say(self._start_line())
@@ -87,7 +86,9 @@ class Engine:
             body, reason = await self.rest.exchange_info()
             if body is not None:
                 try:
-                    return self._choose(self.venue.parse_instruments(body))
+                    return choose_instruments(
+                        self.venue, self.config.symbols, self.venue.parse_instruments(body)
+                    )
                 except InstrumentError as error:
                     reason = str(error)
             delay_s = backoff.next_ns() / NS_PER_S
@@ -96,78 +97,32 @@ class Engine:
             await asyncio.gather(with_timeout, return_exceptions=True)
         return None
 
-    def _choose(self, known: dict[bytes, Instrument]) -> list[Instrument]:
-        for symbol in self.symbols:
-            if symbol not in known:
-                names = [name.decode(errors="replace") for name in known]
-                near = difflib.get_close_matches(symbol.decode(), names, 3)
-                hint = f"; did you mean {', '.join(near)}?" if near else ""
-                raise ConfigError(f"{self.venue.name} has no symbol {symbol.decode()!r}{hint}")
-            if known[symbol].status not in ("TRADING", ""):
-                log.warning("%s is %s: it may stay silent", symbol.decode(), known[symbol].status)
-        return [known[symbol] for symbol in self.symbols]
-
-    def _open_bus(self, instruments: list[Instrument]) -> None:
-        config = self.config
-        capacity = config.symbol_capacity or max(4, 2 * len(self.symbols))
-        self.bus: WriterBus = create(
-            config.bus or self.venue.name, venue=self.venue.name, symbol_capacity=capacity,
-            slot_count=config.slots, top_n=config.top_n, book_blocks=config.book_blocks,
-            directory=config.directory or None, group_readable=config.group_readable,
-        )  # fmt: skip
-        names = capacity * (1 + len(self.streams))
-        self.pipeline = Pipeline(
-            self.bus.words, self.bus.ctl, self.bus.geo, self.venue.scanner,
-            route_count=routes.slots_for(names), next_seq=self.bus.next_seq, publish_all=config.publish_all,
-            pending_words=config.pending_words, max_message_bytes=config.max_message_bytes,
-        )  # fmt: skip
+    def _open(self, instruments: list[Instrument]) -> None:
+        self.bus = open_bus(self.config, self.venue)
+        self.pipeline = open_pipeline(self.config, self.venue, self.bus)
         self.feed = Feed(
             self.pipeline, self.bus, self.venue.name, self.venue.rule, self.venue.time_unit_ns, self
         )
         for instrument in instruments:
             self.feed.add_instrument(instrument)
-        ns = (config.stale_floor_s, config.stale_ceiling_s, config.first_frame_s)
-        floor, ceiling, first = (int(seconds * NS_PER_S) for seconds in ns)
-        self.watchdog = Watchdog(capacity, floor, ceiling, first)
+        names = stream_names(self.config, self.venue)
+        self.feed.add_streams(names)
+        limits = (self.config.stale_floor_s, self.config.stale_ceiling_s, self.config.first_frame_s)
+        self.watchdog = Watchdog(len(self.bus.symbol_rows), *(int(s * NS_PER_S) for s in limits))
+        self.machines = open_connections(self.config, self.venue, list(names), self.rng)
 
     def _open_links(self, session: aiohttp.ClientSession, tls: Any) -> None:
-        venue, limits, config = self.venue, self.venue.limits, self.config
-        names = {venue.stream_name(s, suffix): s for s in self.symbols for suffix in self.streams}
-        groups: dict[str, list[bytes]] = {}
-        routed: dict[bytes, tuple[bytes, int]] = {}
-        for name, symbol in names.items():
-            groups.setdefault(venue.group_of(name), []).append(name)
-            parsed = venue.parse_stream(name)
-            assert parsed is not None  # config checked every suffix
-            routed[name] = (symbol, parsed[1])
-        self.feed.add_streams(routed)
-        attempts = Budget(limits.attempts, int(limits.attempts_s * NS_PER_S))
-        silence_s = config.silence_s or SILENCE_PINGS * limits.ping_s
-        for group, streams in groups.items():
-            for start in range(0, len(streams), limits.streams):
-                number = len(self.links)
-                requests = Subscriptions(
-                    Budget(limits.messages_per_s, NS_PER_S), venue.subscribe, venue.unsubscribe,
-                    next_id=number * IDS_PER_LINK + 1,
-                )  # fmt: skip
-                machine = Connection(
-                    streams[start : start + limits.streams], requests, attempts, self.rng,
-                    int(silence_s * NS_PER_S), int(config.pong_timeout_s * NS_PER_S),
-                    int(limits.life_s * LIFE_SHARE * NS_PER_S),
-                )  # fmt: skip
-                self.links.append(
-                    Link(
-                        f"{venue.name}/{group}/{number}", venue.ws_address(group), machine, session, tls,
-                        self.feed, self, config.source, config.max_message_bytes,
-                    )
-                )  # fmt: skip
+        for number, (group, machine) in enumerate(self.machines):
+            name, url = f"{self.venue.name}/{group}/{number}", self.venue.ws_address(group)
+            source, limit = self.config.source, self.config.max_message_bytes
+            self.links.append(Link(name, url, machine, session, tls, self.feed, self, source, limit))
 
     def _start_line(self) -> str:
         size = self.bus.path.stat().st_size / 1e6
-        wait_s = self.snapshots.seconds_for(len(self.symbols))
+        wait_s = self.snapshots.seconds_for(len(self.config.symbols))
         return (
             f"bus {self.bus.name!r} at {self.bus.path} ({size:.1f} MB, generation {self.bus.generation}), "
-            f"{len(self.symbols)} symbols, {len(self.links)} connections, source {self.config.source}, "
+            f"{len(self.config.symbols)} symbols, {len(self.links)} connections, source {self.config.source}, "
             f"{'aiofastnet, ' if self.fast else ''}all snapshots asked for within about {wait_s:.0f} s"
         )
 

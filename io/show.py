@@ -11,7 +11,14 @@ if TYPE_CHECKING:
     from .reader import Book, Bus
 
 BAR_CELLS = 14
-HEALTH_STYLES = {"LIVE": "green", "SYNCING": "yellow", "INIT": "yellow", "STALE": "red", "GAP": "red", "DOWN": "red"}
+HEALTH_STYLES = {
+    "LIVE": "green",
+    "SYNCING": "yellow",
+    "INIT": "yellow",
+    "STALE": "red",
+    "GAP": "red",
+    "DOWN": "red",
+}
 FRAMES_PER_SECOND = 10
 QUIET_SECONDS = 1.0
 
@@ -45,7 +52,13 @@ def ladder(book: "Book", levels: int) -> Any:
     spread = f"  spread {book.spread:.{book.price_digits}f}" if len(book.bids) and len(book.asks) else ""
     title = f"[bold]{book.symbol}[/]  [{style}]{book.health}[/]{spread}"
     table = rich.table.Table(title=title, box=None, padding=(0, 1), header_style="dim")
-    for name, justify in (("", "right"), ("qty", "right"), ("bid", "right"), ("ask", "left"), ("qty", "left")):
+    for name, justify in (
+        ("", "right"),
+        ("qty", "right"),
+        ("bid", "right"),
+        ("ask", "left"),
+        ("qty", "left"),
+    ):
         table.add_column(name, justify=justify)
     table.add_column("")
     price, qty = _decimals(book.price_digits), _decimals(min(book.qty_digits, 5))
@@ -56,7 +69,11 @@ def ladder(book: "Book", levels: int) -> Any:
         for index, side in enumerate(sides):
             if row < len(side):
                 amount = float(side[row][1])
-                cells[index] = (_bar(amount, largest, index == 0), qty.format(amount), price.format(side[row][0]))
+                cells[index] = (
+                    _bar(amount, largest, index == 0),
+                    qty.format(amount),
+                    price.format(side[row][0]),
+                )
         (bid_bar, bid_qty, bid), (ask_bar, ask_qty, ask) = cells
         table.add_row(
             f"[green]{bid_bar}[/]", bid_qty, f"[bold green]{bid}[/]",
@@ -123,7 +140,9 @@ def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     text = [list(map(str, line)) for line in lines]
     widths = [max([len(h), *(len(line[i]) for line in text)]) for i, h in enumerate(headers)]
     shown = [list(headers), *text]
-    return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in shown)
+    return "\n".join(
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in shown
+    )
 
 
 def print_once(bus: "Bus", symbols: Sequence[str], levels: int = 10) -> None:

@@ -46,7 +46,9 @@ class EarlyBytes(aiohttp.ClientWebSocketResponse):
     nothing can be lost.
     """
 
-    def __init__(self, reader: Any, writer: Any, protocol: Any, response: Any, *rest: Any, **named: Any) -> None:
+    def __init__(
+        self, reader: Any, writer: Any, protocol: Any, response: Any, *rest: Any, **named: Any
+    ) -> None:
         super().__init__(reader, writer, protocol, response, *rest, **named)
         handler = response.connection.protocol
         self.early, handler._tail = handler._tail, b""

@@ -80,7 +80,7 @@ def compare_full(rest_url: str, book: Any, verdict: Verdict) -> None:
     truth = ask(f"{rest_url}/ringbook/truth?symbol={book.symbol}&update_id={book.last_update_id}")
     row = {"price_digits": book.price_digits, "qty_digits": book.qty_digits}
     for side, name in enumerate(layout.SIDE_NAMES):
-        seen = [tuple(map(int, level)) for level in book.levels[side].tolist()]
+        seen = [(int(price), int(qty)) for price, qty in book.levels[side].tolist()]
         want = mantissas(truth[name], row)  # type: ignore[arg-type]
         if math.isfinite(book.horizon[side]) and book.horizon[side] > 0:
             limit, sign = round(book.horizon[side] * 10**book.price_digits), 2 * side - 1

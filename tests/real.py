@@ -107,7 +107,9 @@ def run_case(case: Case, folder: Path, source: str) -> dict[str, object]:
     """Serve, follow, compare; raises AssertionError where anything differs."""
     name, files = f"real-{os.getpid()}-{source}", [str(path) for path in case.paths(folder)]
     started = time.monotonic()
-    with Child("the exchange", "exchange", "--venue", case.venue, "--speed", "0", "--recording", *files) as exchange:
+    with Child(
+        "the exchange", "exchange", "--venue", case.venue, "--speed", "0", "--recording", *files
+    ) as exchange:
         urls = exchange.ready(60)
         options = ("--venue", case.venue, "--symbols", case.symbol, "--streams", case.streams, "--bus", name)
         addresses = ("--rest-url", urls["rest"], "--ws-url", urls["ws"], "--source", source)
@@ -117,7 +119,8 @@ def run_case(case: Case, folder: Path, source: str) -> dict[str, object]:
                 state = np.zeros(2 + 2 * TABLE_ROWS * TABLE_WORDS, np.int64)
                 spun: list = []
                 reader = threading.Thread(
-                    target=lambda: spun.append(bus.spin(collect, state, mode="hybrid", start="oldest")), daemon=True
+                    target=lambda: spun.append(bus.spin(collect, state, mode="hybrid", start="oldest")),
+                    daemon=True,
                 )
                 reader.start()
                 frames = wait_drained(bus, urls["rest"], engine)

@@ -35,7 +35,9 @@ class Rig:
         self.pipe.space.instruments[self.symbol_id]["rule"] = RULES[rule_name]
         self.pipe.open_book(self.symbol_id)
         self.state = self.pipe.space.states[self.symbol_id]
-        self.base = int(self.bus.geo[layout.GEO_BOOKS] + self.symbol_id * self.bus.geo[layout.GEO_BOOK_STRIDE])
+        self.base = int(
+            self.bus.geo[layout.GEO_BOOKS] + self.symbol_id * self.bus.geo[layout.GEO_BOOK_STRIDE]
+        )
         self.now = 1_000_000
 
     def fill(self, event: model.Event, sides: tuple[list, list]) -> None:

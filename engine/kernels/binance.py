@@ -15,7 +15,7 @@ from .binance_payload import read_payload
 from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
 from .llvm import load_u64
 from .names import find_route
-from .text import CLOSE_OBJECT, OPEN_OBJECT, QUOTE, Pair, skip_space, skip_string, skip_value, u64
+from .text import CLOSE_OBJECT, INLINE, OPEN_OBJECT, QUOTE, Pair, skip_space, skip_string, skip_value, u64
 
 DECODED, NOT_MARKET_DATA, NEEDS_SLOW_PATH = layout.DECODED, layout.NOT_MARKET_DATA, layout.NEEDS_SLOW_PATH
 MALFORMED, UNKNOWN_SYMBOL = layout.MALFORMED, layout.UNKNOWN_SYMBOL

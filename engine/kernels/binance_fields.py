@@ -21,6 +21,7 @@ from .llvm import load_u64
 from .names import load_some
 from .text import (
     BACKSLASH,
+    INLINE,
     MALFORMED,
     NEEDS_SLOW_PATH,
     QUOTE,

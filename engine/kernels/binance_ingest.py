@@ -47,7 +47,7 @@ def ingest(words, ctl, buf, work, begin, end, recv_ns, mono_ns):
             if status == layout.DECODED:
                 accept(words, work, frame, rows)
                 continue
-        elif status == FRAME_BAD or status == FRAME_TOO_BIG:
+        elif status in (FRAME_BAD, FRAME_TOO_BIG):
             at = end  # the connection cannot be read any further
         hand_back(work, status, start, length, tag)
         count(words, work, C_HANDED, 1)

@@ -40,6 +40,7 @@ from .names import skip_symbol
 from .text import (
     CLOSE_OBJECT,
     COMMA,
+    INLINE,
     LOW_HALF,
     MALFORMED,
     NEEDS_SLOW_PATH,

@@ -23,6 +23,7 @@ from .binance_fields import (
 from .llvm import load_u64
 from .text import (
     CLOSE_OBJECT,
+    INLINE,
     MALFORMED,
     NEEDS_SLOW_PATH,
     OPEN_OBJECT,

@@ -12,7 +12,21 @@ import numpy as np
 from .. import layout
 from ..jit import bytes_in, i64, kernel
 from .llvm import count_trailing_zeros, load_u64
-from .text import DOT, LOWER_E, MINUS, NINE, PLUS, QUOTE, UPPER_E, ZERO, Pair, skip_digits, skip_string, u64
+from .text import (
+    DOT,
+    INLINE,
+    LOWER_E,
+    MINUS,
+    NINE,
+    PLUS,
+    QUOTE,
+    UPPER_E,
+    ZERO,
+    Pair,
+    skip_digits,
+    skip_string,
+    u64,
+)
 
 MALFORMED, NEEDS_SLOW_PATH = layout.MALFORMED, layout.NEEDS_SLOW_PATH
 OFF_GRID, OVERFLOW = layout.OFF_GRID, layout.OVERFLOW

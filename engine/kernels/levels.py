@@ -25,6 +25,7 @@ from .text import (
     CLOSE_LIST,
     COMMA,
     DOT,
+    INLINE,
     MALFORMED,
     OPEN_LIST,
     QUOTE,

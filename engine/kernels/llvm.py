@@ -248,7 +248,9 @@ def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):
     def view(typingctx, words):
         def codegen(context, builder, signature, args):
             def word(index):
-                return builder.load(_element(context, builder, signature.args[0], args[0], I64(index)), typ=I64)
+                return builder.load(
+                    _element(context, builder, signature.args[0], args[0], I64(index)), typ=I64
+                )
 
             array = context.make_array(array_type)(context, builder)
             size = I64(context.get_abi_sizeof(context.get_data_type(array_type.dtype)))

@@ -6,7 +6,7 @@ from ..jit import Instruments, Routes, bytes_in, i64, kernel
 from ..layout import ROUTE_NAME_BYTES, SYMBOL_BYTES, WORD_BYTES
 from ..routes import HASH_FIRST, HASH_FOLD, HASH_LAST
 from .llvm import load_u64
-from .text import QUOTE, u64
+from .text import INLINE, QUOTE, u64
 
 FIRST_FACTOR, LAST_FACTOR = np.uint64(HASH_FIRST), np.uint64(HASH_LAST)
 FOLD = np.uint64(HASH_FOLD)

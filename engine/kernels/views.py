@@ -1,9 +1,9 @@
 """The workspace's parts as structured arrays inside jitted code: no copy, no reference count, opened once a call.
 
-    frame_of(work)        frame_dtype[1]                    the decoded header
-    rows_of(work)         level_dtype[2, ROWS_CAPACITY]     the decoded levels
-    routes_of(work)       route_dtype[2^k]                  names of streams and symbols
-    instruments_of(work)  instrument_dtype[symbols]         scales and rules
+frame_of(work)        frame_dtype[1]                    the decoded header
+rows_of(work)         level_dtype[2, ROWS_CAPACITY]     the decoded levels
+routes_of(work)       route_dtype[2^k]                  names of streams and symbols
+instruments_of(work)  instrument_dtype[symbols]         scales and rules
 """
 
 from .. import layout

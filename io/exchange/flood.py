@@ -121,6 +121,7 @@ class Flood:
 
 
 def iter_headers(readline: Callable[[int], bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Header lines until the empty one: name in lower case, value."""
     while line := readline(8192).strip():
         name, _, value = line.partition(b":")
         yield name.strip().lower(), value.strip()
@@ -150,6 +151,7 @@ def serve(flood: Flood, listener: socket.socket) -> None:
 
 
 def answer(flood: Flood, connection: socket.socket) -> None:
+    """Serve one connection; a client that leaves or talks nonsense ends its flood."""
     try:
         flood.handle(connection)
     except (OSError, ValueError, IndexError, KeyError):
@@ -157,6 +159,7 @@ def answer(flood: Flood, connection: socket.socket) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Parse the options, listen, flood once, linger."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 lets the system choose; it is printed")

@@ -57,6 +57,7 @@ class Ladder:
 
 
 def key_of(side: int, price: int) -> int:
+    """Sort key of a price: smaller is better, whichever the side."""
     return price if side == ASK else -price
 
 

@@ -22,6 +22,7 @@ def exchange_info(venue: Venue, instruments: list[Instrument], server_ms: int, w
 
 
 def spot_symbol(one: Instrument) -> dict:
+    """One entry of the spot exchangeInfo."""
     return {
         "symbol": one.symbol,
         "status": "TRADING",
@@ -40,6 +41,7 @@ def spot_symbol(one: Instrument) -> dict:
 
 
 def usdm_symbol(one: Instrument) -> dict:
+    """One entry of the USD-M exchangeInfo."""
     return {
         "symbol": one.symbol,
         "pair": one.symbol,
@@ -60,6 +62,7 @@ def usdm_symbol(one: Instrument) -> dict:
 
 
 def filters(one: Instrument) -> list[dict]:
+    """PRICE_FILTER and LOT_SIZE of an instrument."""
     tick, step = padded(one.tick, one.price_digits), padded(one.step, one.qty_digits)
     top_price = padded(one.tick * 10_000_000_000, one.price_digits)
     top_qty = padded(one.step * 9_000_000_000, one.qty_digits)

@@ -16,6 +16,8 @@ MIN_LEVELS = 32  # market orders and cancels never thin a side below this
 
 
 class Change(NamedTuple):
+    """One level of the book changed."""
+
     update_id: int
     side: int
     price: int  # ticks
@@ -23,6 +25,8 @@ class Change(NamedTuple):
 
 
 class Trade(NamedTuple):
+    """One fill."""
+
     trade_id: int
     price: int
     lots: int
@@ -30,6 +34,8 @@ class Trade(NamedTuple):
 
 
 class AggTrade(NamedTuple):
+    """The fills of one order at one price."""
+
     agg_id: int
     price: int
     lots: int

@@ -106,6 +106,7 @@ def on_few_prices(ticks: int) -> int:
 
 
 def price_at(side: int, mid: int, away: int) -> int:
+    """Price of a level by its distance from the middle."""
     return mid + 1 + away if side == ASK else max(1, mid - away)
 
 

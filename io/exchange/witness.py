@@ -106,4 +106,5 @@ class Witness:
 
 
 def refusal(status: int, message: str, reason: str = "bad request") -> web.Response:
+    """An error answer: its status, a reason for programs and a message for people."""
     return web.json_response({"error": reason, "msg": message}, status=status)

@@ -62,13 +62,18 @@ def unsubscribe(number: int, streams: Sequence[bytes]) -> str:
     return _request("UNSUBSCRIBE", number, streams)
 
 
+def _object(body: dict[str, Any], key: str, otherwise: dict[str, Any]) -> dict[str, Any]:
+    value = body.get(key)
+    return value if isinstance(value, dict) else otherwise
+
+
 def classify(body: dict[str, Any]) -> Reply:
     """What a message that is no market data means. Acks are never enveloped, errors come in two shapes."""
     number = body.get("id") if isinstance(body.get("id"), int) else None
-    inner = body.get("data") if isinstance(body.get("data"), dict) else {}
+    inner = _object(body, "data", {})
     if "serverShutdown" in (body.get("e"), inner.get("e")) or body.get("stream") == "!serverShutdown":
         return ServerShutdown()
-    error = body.get("error") if isinstance(body.get("error"), dict) else body
+    error = _object(body, "error", body)
     if "code" in error and "msg" in error:
         code = error["code"] if isinstance(error["code"], int) else -1
         return VenueError(number, code, str(error["msg"]))
