@@ -15,7 +15,18 @@ from .binance_payload import read_payload
 from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
 from .llvm import load_u64
 from .names import find_route
-from .text import CLOSE_OBJECT, INLINE, OPEN_OBJECT, QUOTE, Pair, skip_space, skip_string, skip_value, u64
+from .text import (
+    CLOSE_OBJECT,
+    INLINE,
+    OPEN_OBJECT,
+    QUOTE,
+    Pair,
+    find_quote,
+    skip_space,
+    skip_string,
+    skip_value,
+    u64,
+)
 
 DECODED, NOT_MARKET_DATA, NEEDS_SLOW_PATH = layout.DECODED, layout.NOT_MARKET_DATA, layout.NEEDS_SLOW_PATH
 MALFORMED, UNKNOWN_SYMBOL = layout.MALFORMED, layout.UNKNOWN_SYMBOL
@@ -26,7 +37,7 @@ BEFORE_DATA = u64(int.from_bytes(b',"data":', "little"))
 VENUE_WIDE = ord("!")  # names of streams that belong to no symbol
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, Instruments, Frame, Rows))
+@kernel(Pair(bytes_in, i64, i64, i64, Instruments, Frame, Rows), **INLINE)
 def read_any_payload(buf, at, end, route_kind, instruments, frame, rows):
     """Read the payload of an envelope, whatever its shape.
 
@@ -67,14 +78,15 @@ def route_text(buf, at, end, routes, instruments, frame):
     frame[0].symbol_id = -1
     if at >= end or buf[at] != QUOTE:
         return i64(MALFORMED), at
-    after, escapes = skip_string(buf, at, end)
-    if after < 0 or escapes:
-        return (after, escapes) if after < 0 else (i64(NEEDS_SLOW_PATH), at)
-    slot = find_route(buf, at + 1, after - at - 2, routes)
+    close, _ = find_quote(buf, at + 1, end)
+    if close < 0:
+        after, where = skip_string(buf, at, end)
+        return (after, where) if after < 0 else (i64(NEEDS_SLOW_PATH), at)
+    slot = find_route(buf, at + 1, close - at - 1, routes)
     if slot < 0 or not 0 <= routes[slot].symbol_id < instruments.size:
         return i64(NOT_MARKET_DATA) if buf[at + 1] == VENUE_WIDE else i64(UNKNOWN_SYMBOL), at
     frame[0].symbol_id = routes[slot].symbol_id
-    return after, routes[slot].kind
+    return close + 1, routes[slot].kind
 
 
 @kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame, Rows), **INLINE)

@@ -92,6 +92,9 @@ WORD_LAST_UPDATE, REST_ID = _text_word(b"lastUpda"), _text_word(b"teId")
 WORD_DEPTH_UPDATE, REST_DATE = _text_word(b"depthUpd"), _text_word(b"ate")
 WORD_TRADE, WORD_AGGREGATE = _text_word(b"trade"), _text_word(b"aggTrade")
 WORD_TICKER, REST_TICKER = _text_word(b"bookTick"), _text_word(b"er")
+END_DATE, END_TICKER = _text_word(b'ate"'), _text_word(b'er"')
+END_TRADE, END_AGGREGATE = _text_word(b'trade"'), _text_word(b'"')
+MASK_1, MASK_3, MASK_4, MASK_6 = (np.uint64((1 << 8 * count) - 1) for count in (1, 3, 4, 6))
 
 ONE_KEY_MASK = np.uint64(0xFFFF00FF)  # `"x":` in one load
 ONE_KEY_FORM = np.uint64(int.from_bytes(b'"\0":', "little"))
@@ -117,6 +120,25 @@ def event_shape(buf, at, length):
     if length == 5 and word == WORD_TRADE:
         return i64(TRADE)
     return i64(NO_SHAPE)
+
+
+@kernel(Pair(bytes_in, i64), **INLINE)
+def usual_event(buf, at):
+    """Tell the shape from the name of an event that is printed without escapes.
+
+    buf, at  offset behind the opening quote
+    Returns  (shape, offset behind the closing quote), or (NO_SHAPE, at)
+    """
+    word, rest = load_u64(buf, at), load_u64(buf, at + 8)
+    if word == WORD_DEPTH_UPDATE and rest & MASK_4 == END_DATE:
+        return i64(DIFF), at + 12
+    if word == WORD_TICKER and rest & MASK_3 == END_TICKER:
+        return i64(TICKER), at + 11
+    if word & MASK_6 == END_TRADE:
+        return i64(TRADE), at + 6
+    if word == WORD_AGGREGATE and rest & MASK_1 == END_AGGREGATE:
+        return i64(AGGREGATE), at + 9
+    return i64(NO_SHAPE), at
 
 
 @kernel(i64(bytes_in, i64, i64))

@@ -32,6 +32,7 @@ from .binance_fields import (
     TRADE,
     event_shape,
     read_key,
+    usual_event,
 )
 from .decimals import INT64_MAX, QUICK_DIGITS, quick_decimal, read_decimal, read_integer
 from .levels import read_levels
@@ -91,6 +92,10 @@ def check_text(buf, at, end, fills, instruments, expected):
     if fills == F_SYMBOL:
         after = skip_symbol(buf, at, end, instruments, expected)
         if after > 0:
+            return after, i64(0)
+    else:
+        shape, after = usual_event(buf, at + 1)
+        if shape == expected and after <= end:
             return after, i64(0)
     after, escapes = skip_string(buf, at, end)
     if after < 0:
@@ -172,7 +177,7 @@ def fill(buf, at, end, fills, shape, words, instruments, rows):
     return at, value
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, words_out, Instruments, Rows))
+@kernel(Pair(bytes_in, i64, i64, i64, words_out, Instruments, Rows), **INLINE)
 def read_fields(buf, at, end, shape, words, instruments, rows):
     """Read all fields of a payload.
 
@@ -213,7 +218,7 @@ def read_fields(buf, at, end, shape, words, instruments, rows):
             return at, seen if at >= 0 else is_over
 
 
-@kernel(i64(words_out, i64, i64))
+@kernel(i64(words_out, i64, i64), **INLINE)
 def scale_time(words, word, unit_ns):
     """Turn a time of the venue into nanoseconds, in place.
 
@@ -229,7 +234,7 @@ def scale_time(words, word, unit_ns):
     return i64(layout.DECODED)
 
 
-@kernel(i64(i64, words_out, Instruments))
+@kernel(i64(i64, words_out, Instruments), **INLINE)
 def finish(shape, words, instruments):
     """Fill what follows from the fields: times in ns, ids of trades and tickers, rows that are no trades.
 

@@ -19,6 +19,7 @@ from .binance_fields import (
     WORD_LAST_UPDATE,
     event_shape,
     read_key,
+    usual_event,
 )
 from .llvm import load_u64
 from .text import (
@@ -129,9 +130,8 @@ def guess_shape(buf, at, end):
     """
     word = load_u64(buf, at)
     if word & OPEN_EVENT_MASK == OPEN_EVENT:
-        after, escapes = skip_string(buf, at + 5, end)
-        if after > 0 and escapes == 0:
-            return event_shape(buf, at + 6, after - at - 7), i64(1)
+        shape, after = usual_event(buf, at + 6)
+        return shape, i64(after <= end)
     if word & OPEN_TICKER_MASK == OPEN_TICKER:
         return i64(TICKER), i64(0)
     if buf[at] == OPEN_OBJECT and buf[at + 1] == QUOTE and load_u64(buf, at + 2) == WORD_LAST_UPDATE:

@@ -146,12 +146,13 @@ def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
         qty = join_parts(head, (part & qty_keep) << qty_lift, length, qty_digits)
         stop = load_u64(buf, qty_dot + qty_width)
         beyond = (fraction & price_rest) | (part & qty_rest)
-        is_like = buf[dot] == price_point and buf[qty_dot] == qty_point
+        is_like = buf[u64(dot)] == price_point and buf[u64(qty_dot)] == qty_point
         is_like = is_like and load_u64(buf, sep) & BETWEEN_MASK == BETWEEN
         if not is_like or beyond or (price | qty) < 0:
             break
         after = qty_dot + qty_width
-        levels[row].price, levels[row].qty = price * price_unit, qty * qty_unit
+        level = levels[u64(row)]  # unsigned: no negative index to look out for
+        level.price, level.qty = price * price_unit, qty * qty_unit
         if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
             at, row = after + 5, row + 1
         elif stop & LAST_MASK == LAST_LEVEL and after + 3 <= end:

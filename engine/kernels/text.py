@@ -77,6 +77,26 @@ def skip_escape(buf, at):
     return i64(MALFORMED)
 
 
+@kernel(Pair(bytes_in, i64, i64), **INLINE)
+def find_quote(buf, at, end):
+    """Look for the end of a string that holds no escape.
+
+    buf, at, end  as the whole room; at is the offset behind the opening quote or a later one
+    Returns       (offset of the first quote, 0); or (-1, offset of the first backslash or control
+                  character, or of the end)
+    """
+    while at < end:
+        word = load_u64(buf, at)
+        quote, slash = word ^ QUOTES, word ^ BACKSLASHES
+        stops = ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - SPACES) & ~word)
+        stops &= HIGHS
+        if stops:
+            at += count_trailing_zeros(stops) >> 3
+            return (at, i64(0)) if at < end and buf[at] == QUOTE else (i64(-1), at)
+        at += 8
+    return i64(-1), at
+
+
 @kernel(Pair(bytes_in, i64, i64))
 def skip_string(buf, at, end):
     """Step over a string.
@@ -85,24 +105,14 @@ def skip_string(buf, at, end):
     Returns       (offset behind the closing quote, 1 if it holds an escape else 0), or (code, where).
     """
     escapes, at = i64(0), at + 1
-    while at < end:
-        word = load_u64(buf, at)
-        quote, slash = word ^ QUOTES, word ^ BACKSLASHES
-        stops = ((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) | ((word - SPACES) & ~word)
-        stops &= HIGHS
-        if stops == u64(0):
-            at += 8
-            continue
-        at += count_trailing_zeros(stops) >> 3
-        if at >= end or i64(buf[at]) < SPACE:
-            break
-        if buf[at] == QUOTE:
-            return at + 1, escapes
-        escapes, after = i64(1), skip_escape(buf, at)
+    while True:
+        found, at = find_quote(buf, at, end)
+        if found >= 0:
+            return found + 1, escapes
+        after = skip_escape(buf, at) if at < end and buf[at] == BACKSLASH else i64(MALFORMED)
         if after < 0:
-            break
-        at = after
-    return i64(MALFORMED), at
+            return i64(MALFORMED), at
+        escapes, at = i64(1), after
 
 
 @kernel(Pair(bytes_in, i64, i64))
