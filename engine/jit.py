@@ -206,8 +206,8 @@ Progress = Callable[[int, int, str, float, bool], None]
 
 
 def specialise(function: Callable) -> Callable:
-    """Compile a closure over a user's own function, by the same policy; never cached, for it has no file."""
-    return numba.njit(**POLICY)(function)
+    """Compile a closure over a user's own function, which may allocate; never cached, for it has no file."""
+    return numba.njit(**{**POLICY, "_nrt": True})(function)
 
 
 def warm(progress: Progress | None = None, rooms: tuple = ()) -> float:

@@ -132,7 +132,7 @@ class Bus:
         core      pin this thread there meanwhile; a spinning reader needs a core of its own
         mode      "spin" never sleeps; "hybrid" spins 50 µs, then sleeps until woken
         measure   keep publish-to-read times, for stages() and histograms()
-        on_ready  called with the report once everything is compiled
+        on_ready  called with the report once everything is compiled and the starting place is taken
         Others    as in follow. After a lap the handler gets each symbol's BOOK from the board
                   (FLAG_FROM_BOARD) and goes on at the newest record; report.lost counts exactly.
         """

@@ -82,7 +82,7 @@ def _compile(loop: Any, handler: Any, arguments: tuple) -> float:
     except Exception as error:  # numba lets a KeyError through for a field the record does not have
         raise HandlerFailed(
             f"handler {handler.__name__} could not be compiled for (record, {numba_name(arguments[2])}); "
-            f"expected handler(record, state) -> int in nopython mode. Numba says: {error!r}"
+            f"expected handler(record, state) -> int in nopython mode. Numba says: {type(error).__name__}: {error}"
         ) from error
     return time.perf_counter() - begun
 
@@ -135,9 +135,9 @@ class Spinner:
 
     def run(self) -> SpinReport:
         """Hand records to the handler until something ends it."""
+        self.place.begin()  # compiling took its time
         if self.on_ready:
             self.on_ready(self.report)
-        self.place.begin()  # compiling took its time
         self._begun = self._newest = time.monotonic()
         try:
             while not self.report.ended_by:
