@@ -28,7 +28,7 @@ lint: $(VENV)/.test ## style and types only
 	$(RUN) -m mypy
 
 real: $(VENV)/.test ## recorded frames through real sockets, books checked by an independent oracle
-	$(RUN) -m ringbook real
+	$(RUN) -m tests.real
 
 bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md
 	$(RUN) -m benchmarks

@@ -6,12 +6,13 @@ import shlex
 import subprocess
 import sys
 import tomllib
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
 
 from ringbook.io.cli import build_parser
+from ringbook.io.config import EngineConfig, load
 
 from .source_tree import ROOT, name_of
 
@@ -93,12 +94,21 @@ def test_readme_begins_with_the_two_commands():
     assert [line.split("#")[0].strip() for line in first[1].splitlines()] == ["make demo", "make test"]
 
 
-def test_readme_configuration_is_accepted():
-    from ringbook.io.config import EngineConfig
+@pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
+def test_configurations_in_documents_are_accepted(path, tmp_path):
+    for block in fenced(path, "toml"):
+        (tmp_path / "ringbook.toml").write_text(block)
+        assert load(tmp_path / "ringbook.toml").venue
 
-    known = {field.name for field in fields(EngineConfig)}
-    for block in fenced(README, "toml"):
-        assert set(tomllib.loads(block)) <= known
+
+def test_every_key_of_the_configuration_is_documented_with_its_default():
+    text = (ROOT / "docs" / "config.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`|required) \|", text, re.M))
+    assert list(rows) == [field.name for field in fields(EngineConfig)]
+    for field in fields(EngineConfig):
+        if field.default is not MISSING:
+            (value,) = tomllib.loads(f"x = {rows[field.name]}").values()
+            assert (tuple(value) if isinstance(value, list) else value) == field.default, field.name
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
