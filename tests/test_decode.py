@@ -135,6 +135,7 @@ CODES = {
     ),
     "kline": (b'{"stream":"btcusdt@trade","data":{"e":"kline","s":"BTCUSDT"}}', layout.NOT_MARKET_DATA),
     "escaped key": (DIFF.replace(b'"E"', b'"\\u0045"'), layout.NEEDS_SLOW_PATH),
+    "lone surrogate": (DIFF.replace(b'"BTCUSDT"', b'"\\ud800"'), layout.NEEDS_SLOW_PATH),
     "escaped symbol": (DIFF.replace(b'"BTCUSDT"', b'"\\u0042TCUSDT"'), layout.NEEDS_SLOW_PATH),
     "exponent": (DIFF.replace(b'"1.25000000"', b'"125e-2"'), layout.NEEDS_SLOW_PATH),
     "key twice": (DIFF.replace(b'"u":60', b'"u":60,"u":61'), layout.NEEDS_SLOW_PATH),

@@ -211,11 +211,14 @@ def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
     if at < end and buf[at] == CLOSE_LIST:
         return at + 1, row
     while True:
+        before = row
         at, row, is_done = quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row)
         if is_done:
             return at, row
         if row == rows.shape[1]:
             return i64(TOO_MANY_LEVELS), at
+        if row > before:  # the next level may only have another form: measure it
+            continue
         at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
         if at < 0:
             return at, fact

@@ -129,7 +129,11 @@ def depth_of(value: Any) -> int:
 
 
 def name_of(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
+    """The bytes a name had; a lone surrogate written as an escape never was any, so it is none of ours."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def loosen(expected: Expected, data: bytes, message: Any) -> Expected:
