@@ -57,6 +57,11 @@ class Recorder(Loads):
     def fence_release(self) -> None:
         self.log.append(None)
 
+    def move_words(self, to: np.ndarray, at: int, source: np.ndarray, start: int, count: int) -> None:
+        """A memmove of separate words: to the machine, word-sized stores in no order of their own."""
+        for word in range(count):
+            self.store_relaxed(to, at + word, source[start + word])
+
 
 def room(twin: Any, *modules: ModuleType, mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
     """The kernels of `modules` in plain Python over `twin` in place of the atomics."""
