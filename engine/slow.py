@@ -1,15 +1,17 @@
-"""The slow, fully general path: one message by orjson, for what the scanners leave alone. Binance shapes.
+"""The slow, fully general path: one message by a JSON library, for what the scanners leave alone. Binance shapes.
 
 It fills the same frame and rows as the scanner, so everything behind it is shared. It makes a Python object
-per level, which is why every use is counted.
+per level, which is why every use is counted. The library is the standard one, not orjson, because it hands
+over numbers as they were written: a bare 0.1 becomes Decimal("0.1"), never a float.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
-import orjson
 
 from . import layout, units
 from .layout import ASK, BID, NO_SIDE
@@ -41,14 +43,28 @@ class _Unusable(Exception):
 
 
 def _mantissa(value: Any, digits: int) -> int:
-    text = value if isinstance(value, str) else str(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise _Unusable(layout.MALFORMED, f"a price or quantity was {value!r:.40}, expected a number")
+    text = str(value)
     try:
         mantissa = units.to_mantissa(text, digits)
     except ValueError as error:
-        raise _Unusable(layout.OFF_GRID, str(error)) from None
+        code = layout.OFF_GRID if _is_number(text) else layout.MALFORMED
+        raise _Unusable(code, str(error)) from None
     if mantissa < 0:
         raise _Unusable(layout.OVERFLOW, f"number was {text!r}, expected 0 or more")
     return mantissa
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return Decimal(text).is_finite()
+    except ArithmeticError:
+        return False
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _integer(data: Mapping[str, Any], *keys: str) -> int:
@@ -64,6 +80,12 @@ def _time(data: Mapping[str, Any], key: str, unit_ns: int) -> int:
     if stamp >= 1 << 63:
         raise _Unusable(layout.MALFORMED, f"time {key!r} was {data[key]!r}, too large for int64 ns")
     return stamp
+
+
+def _expect_kind(kind: int, *allowed: int) -> None:
+    """A stream carries what it was subscribed for; 0 is a bare payload, which may be anything."""
+    if kind not in (0, *allowed):
+        raise _Unusable(layout.MALFORMED, f"a stream of kind {layout.KIND_NAMES[kind]} carried something else")
 
 
 class SlowPath:
@@ -87,14 +109,16 @@ class SlowPath:
     def decode(self, payload: bytes) -> Reply | Rejected | None:
         """Decode; None when frame and rows were filled (kind 0: valid, nothing to do)."""
         try:
-            message = orjson.loads(payload)
-        except orjson.JSONDecodeError as error:
+            message = json.loads(payload, parse_float=Decimal, parse_constant=_no_constant)
+        except (ValueError, RecursionError) as error:
             return Rejected(layout.MALFORMED, f"not JSON: {error}")
         if not isinstance(message, dict):
             return Rejected(layout.NOT_MARKET_DATA, f"a JSON {type(message).__name__}, expected an object")
         symbol_id = -1
         try:
             stream, data = message.get("stream"), message.get("data")
+            if isinstance(stream, str) and stream.startswith("!"):
+                return Reply(message)  # !serverShutdown and the like concern no symbol
             if stream is not None and isinstance(data, dict):
                 symbol_id, kind = self._route(stream)
             else:
@@ -126,10 +150,13 @@ class SlowPath:
             frame[f"trade_{name}"] = 0
         frame["event_ns"], frame["txn_ns"] = _time(data, "E", unit), _time(data, "T", unit)
         if event in ("trade", "aggTrade"):
+            _expect_kind(kind, layout.KIND_TRADE)
             self._trade(data, event == "aggTrade")
         elif event == "depthUpdate" or "lastUpdateId" in data:
+            _expect_kind(kind, layout.KIND_BOOK, layout.KIND_DEPTH)
             self._depth(data, kind or layout.KIND_BOOK)
         elif event in ("bookTicker", None) and {"u", "b", "B", "a", "A"} <= data.keys():
+            _expect_kind(kind, layout.KIND_TICKER)
             self._ticker(data)
         else:
             return False
@@ -139,7 +166,9 @@ class SlowPath:
         frame = self.frame[0]
         instrument = self.instruments[int(frame["symbol_id"])]
         frame["kind"], frame["flags"] = layout.KIND_TRADE, layout.FLAG_AGGREGATED if aggregated else 0
-        frame["side"] = ASK if data.get("m") else BID
+        if not isinstance(data.get("m"), bool):
+            raise _Unusable(layout.MALFORMED, f"field 'm' was {data.get('m')!r}, expected true or false")
+        frame["side"] = ASK if data["m"] else BID
         frame["trade_price"] = _mantissa(data.get("p"), int(instrument["price_digits"]))
         frame["trade_qty"] = _mantissa(data.get("q"), int(instrument["qty_digits"]))
         trade_id = _integer(data, "a" if aggregated else "t")
@@ -153,7 +182,7 @@ class SlowPath:
         frame = self.frame[0]
         frame["kind"] = kind
         frame["last_id"] = _integer(data, "u", "lastUpdateId")
-        frame["first_id"] = _integer(data, "U") if "U" in data else frame["last_id"]
+        frame["first_id"] = _integer(data, "U") if kind == layout.KIND_BOOK else frame["last_id"]
         if "pu" in data:
             frame["prev_id"] = _integer(data, "pu")
         for side, keys in enumerate(DEPTH_KEYS):
