@@ -71,6 +71,11 @@ class MarkDown:
     reason: str
 
 
+def _may_be_sent(code: int) -> bool:
+    """Whether RFC 6455, section 7.4, lets an endpoint send this close code."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999
+
+
 Action = Connect | SendText | SendPing | SendPong | Drop | MarkUp | MarkDown
 
 
@@ -144,10 +149,7 @@ class Connection:
         if self.state is not State.RUNNING:
             return []
         text = f"closed by the venue with {code} {reason}".rstrip()
-        return [
-            Drop(code if 1000 <= code < 1005 or code > 1006 else CLOSE_NORMAL, text),
-            *self._wait(now_ns, text),
-        ]
+        return [Drop(code if _may_be_sent(code) else CLOSE_NORMAL, text), *self._wait(now_ns, text)]
 
     def violated(self, now_ns: int, code: int, reason: str) -> list[Action]:
         """The venue broke the protocol: close with the code that says so."""
