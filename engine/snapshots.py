@@ -18,7 +18,7 @@ RESYNC, FIRST_SYNC = 0, 1  # priorities
 
 @dataclass(frozen=True)
 class Fetch:
-    """Ask the venue for a snapshot of this symbol."""
+    """Ask the venue for a snapshot; `loaded`, `too_old` or `failed` must hear how each one ended."""
 
     symbol_id: int
     number: int  # an answer to an older number is not for the present want
@@ -46,6 +46,7 @@ class SnapshotScheduler:
     wants: dict[int, _Want] = field(default_factory=dict)
     paused_until_ns: int = 0
     numbers: int = 0
+    flying: set[int] = field(default_factory=set)  # numbers under way, also of wants cancelled since
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class SnapshotScheduler:
             self.wants[symbol_id] = _Want(priority, now_ns, backoff)
 
     def cancel(self, symbol_id: int) -> None:
-        """The symbol needs none any more; an answer still under way will be ignored."""
+        """The symbol needs none any more; an answer still under way will be ignored, but keeps its place."""
         self.wants.pop(symbol_id, None)
 
     def loaded(self, fetch: Fetch) -> None:
@@ -76,8 +77,8 @@ class SnapshotScheduler:
             want.in_flight, want.due_ns = 0, now_ns + TOO_OLD_NS + self.rng.randrange(TOO_OLD_NS)
 
     def failed(self, fetch: Fetch, now_ns: int, status: int = 0, retry_after_ns: int = 0) -> None:
-        """No usable answer. 429 and 418 pause every request, for Retry-After or longer."""
-        if status in (418, 429):
+        """No usable answer. 429, 418 and any Retry-After pause every request."""
+        if status in (418, 429) or retry_after_ns:
             ban_ns = retry_after_ns or (BAN_NS if status == 418 else 0)
             pause_ns = max(ban_ns, NS_PER_S)
             self.paused_until_ns = max(self.paused_until_ns, now_ns + pause_ns)
@@ -92,24 +93,25 @@ class SnapshotScheduler:
             self.budget.spend(now_ns, missing)
 
     def _current(self, fetch: Fetch) -> _Want | None:
+        """The want that this answer is for; the answer's place in flight is free now."""
+        self.flying.discard(fetch.number)
         want = self.wants.get(fetch.symbol_id)
         return want if want and want.in_flight == fetch.number else None
 
     def tick(self, now_ns: int) -> list[Fetch]:
         """Requests to send now."""
         fetches: list[Fetch] = []
-        flying = sum(1 for want in self.wants.values() if want.in_flight)
         if now_ns < self.paused_until_ns:
             return fetches
         ready = [
             (w.priority, w.due_ns, i) for i, w in self.wants.items() if not w.in_flight and w.due_ns <= now_ns
         ]
         for _, _, symbol_id in sorted(ready):
-            if flying >= FLIGHTS_MAX or not self.budget.fits(now_ns, self.weight):
+            if len(self.flying) >= FLIGHTS_MAX or not self.budget.fits(now_ns, self.weight):
                 break
             self.budget.spend(now_ns, self.weight)
             self.numbers += 1
-            flying += 1
+            self.flying.add(self.numbers)
             self.wants[symbol_id].in_flight = self.numbers
             fetches.append(Fetch(symbol_id, self.numbers))
         return fetches

@@ -163,7 +163,8 @@ class Engine:
             self.snapshots.failed(fetch, now_ns, reply.status, reply.retry_after_ns)
             return
         if fetch.symbol_id not in self.snapshots.wants:
-            return  # asked for before a disconnect or a rescale
+            self.snapshots.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
+            return
         code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
         if code in (SNAPSHOT_LIVE, SNAPSHOT_UNWANTED):
             self.snapshots.loaded(fetch)
