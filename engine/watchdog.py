@@ -48,6 +48,7 @@ class Watchdog:
         self.last = np.zeros(count, np.int64)
         self.longest = np.zeros(count, np.float64)  # longest gap of late
         self.lessons = np.zeros(count, np.int64)  # gaps seen so far
+        self.polled_ns = 0
         self.verdict = np.zeros(count, np.int8)
 
     def watch(self, indices: np.ndarray | list[int], now_ns: int) -> None:
@@ -73,12 +74,15 @@ class Watchdog:
         """
         watched, fresh = self.since >= 0, (counts != self.seen) & (last_ns >= self.since)
         gap = np.where(self.last > 0, last_ns - self.last, 0) / np.maximum(1, counts - self.seen)
-        silence = now_ns - np.where(self.last > 0, np.maximum(self.last, last_ns), self.since)
+        # A burst's mean gap says nothing about the silence before it: that lasted to the poll before, at least.
+        gap = np.maximum(gap, self.polled_ns - self.last)
         known = fresh & (self.last > 0)
         self.longest = np.where(known, np.maximum(gap, self.longest * FORGET), self.longest)
         self.lessons = self.lessons + known
         # A stream that was called quiet too soon teaches its true gap when it speaks again.
         self.last, self.seen = np.where(fresh, last_ns, self.last), counts.copy()
+        self.polled_ns = now_ns
+        silence = now_ns - np.where(self.last > 0, self.last, self.since)
         heard = watched & (self.last > 0)
         verdict = np.where(heard & (silence > self.limit_ns()), QUIET, FINE)
         verdict = np.where(watched & ~heard & (now_ns - self.since > self.first_frame_ns), MUTE, verdict)

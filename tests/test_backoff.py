@@ -21,7 +21,10 @@ def test_delay_lies_in_the_upper_half_of_a_growing_ceiling(
     first_ns: int, factor: int, tries: int, retry_after_ns: int, seed: int
 ) -> None:
     cap_ns = first_ns * factor
-    backoff, plain = Backoff(first_ns, cap_ns, random.Random(seed)), Backoff(first_ns, cap_ns, random.Random(seed))
+    backoff, plain = (
+        Backoff(first_ns, cap_ns, random.Random(seed)),
+        Backoff(first_ns, cap_ns, random.Random(seed)),
+    )
     for number in range(tries):
         ceiling = min(cap_ns, first_ns * 2**number)
         delay, asked = plain.next_ns(), backoff.next_ns(retry_after_ns)

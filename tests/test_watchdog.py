@@ -1,0 +1,142 @@
+"""The watchdog on streams with every habit: regular, bursty, quiet, stopped, mute."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringbook.engine.backoff import NS_PER_S
+from ringbook.engine.watchdog import CEILING_NS, FINE, FIRST_FRAME_NS, FLOOR_NS, MUTE, QUIET, Watchdog
+
+START_NS = 1000 * NS_PER_S
+Verdicts = list[tuple[float, int]]  # second since the start, verdict
+
+
+def arrivals(gaps_s: list[float]) -> np.ndarray:
+    return START_NS + (np.cumsum(gaps_s) * NS_PER_S).astype(np.int64)
+
+
+def judge(at_ns: np.ndarray, seconds: float, poll_s: float = 1.0, dog: Watchdog | None = None) -> Verdicts:
+    """Poll one stream whose frames arrive at `at_ns`; every change of verdict."""
+    dog = dog or Watchdog(1)
+    dog.watch([0], START_NS)
+    found: Verdicts = []
+    for poll in range(1, int(seconds / poll_s) + 1):
+        now_ns = START_NS + int(poll * poll_s * NS_PER_S)
+        count = int(np.searchsorted(at_ns, now_ns, "right"))
+        last_ns = int(at_ns[count - 1]) if count else 0
+        for change in dog.poll(now_ns, np.array([last_ns], np.int64), np.array([count], np.int64)):
+            assert change.index == 0
+            found.append(((now_ns - START_NS) / NS_PER_S, change.verdict))
+    return found
+
+
+@settings(max_examples=60)
+@given(
+    period_s=st.floats(0.01, 25),
+    jitter=st.floats(0, 0.5),
+    poll_s=st.sampled_from([0.1, 0.5, 1.0, 2.0]),
+    seed=st.integers(0, 99),
+)
+def test_a_regular_stream_raises_no_alarm_at_any_rate(
+    period_s: float, jitter: float, poll_s: float, seed: int
+) -> None:
+    length_s = max(60.0, 20 * period_s)
+    noise = np.random.default_rng(seed).uniform(1 - jitter, 1 + jitter / 5, int(length_s / period_s * 3) + 2)
+    assert judge(arrivals((noise * period_s).tolist()), length_s, poll_s) == []
+
+
+@settings(max_examples=40)
+@given(period_s=st.floats(0.01, 20), poll_s=st.sampled_from([0.5, 1.0]))
+def test_a_stream_that_stops_raises_exactly_one_alarm(period_s: float, poll_s: float) -> None:
+    stop_s = 40 * period_s
+    at_ns = arrivals([period_s] * 40)
+    ((alarm_s, verdict),) = judge(at_ns, stop_s + 700, poll_s)
+    assert verdict == QUIET
+    assert stop_s + FLOOR_NS / NS_PER_S <= alarm_s <= stop_s + CEILING_NS / NS_PER_S + poll_s
+
+
+def test_a_stopped_stream_that_goes_on_is_fine_again() -> None:
+    found = judge(arrivals([0.1] * 600 + [100] + [0.1] * 600), 220)
+    assert [verdict for _, verdict in found] == [QUIET, FINE]
+
+
+def test_a_mute_stream_is_found_after_its_first_frame_is_overdue() -> None:
+    ((alarm_s, verdict),) = judge(np.zeros(0, np.int64), 300)
+    assert verdict == MUTE
+    assert FIRST_FRAME_NS / NS_PER_S <= alarm_s <= FIRST_FRAME_NS / NS_PER_S + 1
+
+
+@pytest.mark.parametrize("first_s", [40.5, 75.5, 150.5, 400.5])
+def test_a_mute_stream_that_speaks_at_last_is_fine_at_once(first_s: float) -> None:
+    found = judge(arrivals([first_s, *[0.2] * 100]), first_s + 10)
+    assert [verdict for _, verdict in found] == [MUTE, FINE]
+
+
+@settings(max_examples=12)
+@given(
+    gaps_s=st.lists(st.floats(60, 200), min_size=24, max_size=24),
+    burst=st.sampled_from([1, 2, 10, 40]),
+    spread_s=st.sampled_from([0.0, 0.05, 0.3]),
+)
+def test_a_quiet_symbol_causes_no_storm(gaps_s: list[float], burst: int, spread_s: float) -> None:
+    """Trades of one order come as a burst: the frames of a burst are no proof of a lively stream."""
+    gaps = [one for gap_s in gaps_s for one in (gap_s, *[spread_s] * (burst - 1))]
+    found = judge(arrivals(gaps), sum(gaps), 2.0)
+    alarms = [at_s for at_s, verdict in found if verdict != FINE]
+    # Before its habit is known it may be suspected; later its own longest gaps are its limit.
+    assert all(at_s <= sum(gaps_s[:17]) + 20 for at_s in alarms), alarms
+    assert len(alarms) <= 17
+
+
+def test_the_first_long_gap_of_a_quiet_symbol_teaches_it() -> None:
+    found = judge(arrivals([10, *[150] * 20]), 3000)
+    assert [verdict for _, verdict in found] == [QUIET, FINE]
+
+
+def test_only_watched_streams_are_judged() -> None:
+    dog, none = Watchdog(2), np.zeros(2, np.int64)
+    dog.watch([1], START_NS)
+    (change,) = dog.poll(START_NS + 2 * FIRST_FRAME_NS, none, none)
+    assert (change.index, change.verdict) == (1, MUTE)
+    dog.ignore([1])
+    assert dog.poll(START_NS + 3 * FIRST_FRAME_NS, none, none) == []
+
+
+def test_frames_from_before_the_reconnect_do_not_count() -> None:
+    """The arrays still hold the last connection's arrivals when watching begins anew."""
+    dog = Watchdog(1)
+    before = np.array([START_NS - 1]), np.array([500])
+    dog.watch([0], START_NS)
+    assert dog.poll(START_NS + NS_PER_S, *before) == []
+    (change,) = dog.poll(START_NS + FIRST_FRAME_NS + 1, *before)
+    assert change.verdict == MUTE
+
+
+def test_a_habit_outlives_a_reconnect() -> None:
+    dog = Watchdog(1)
+    judge(arrivals([0.1] * 300), 29, 1.0, dog)
+    limit = dog.limit_ns().copy()
+    dog.ignore([0])
+    dog.watch([0], START_NS)
+    assert (dog.limit_ns() == limit).all() and limit[0] == FLOOR_NS
+
+
+def test_streams_do_not_disturb_each_other() -> None:
+    """Many streams at once give what each gives alone."""
+    habits: list[Callable[[], np.ndarray]] = [
+        lambda: arrivals([0.1] * 3000), lambda: arrivals([0.1] * 1000), lambda: np.zeros(0, np.int64),
+        lambda: arrivals([7.0] * 60), lambda: arrivals([90.0] * 4),
+    ]  # fmt: skip
+    streams = [habit() for habit in habits]
+    dog, found = Watchdog(len(streams)), [[] for _ in streams]
+    dog.watch(list(range(len(streams))), START_NS)
+    for second in range(1, 301):
+        now_ns = START_NS + second * NS_PER_S
+        counts = np.array([np.searchsorted(at_ns, now_ns, "right") for at_ns in streams])
+        last = np.array([a[n - 1] if n else 0 for a, n in zip(streams, counts, strict=True)])
+        for change in dog.poll(now_ns, last, counts):
+            found[change.index].append((float(second), change.verdict))
+    assert found == [judge(at_ns, 300) for at_ns in streams]
