@@ -62,7 +62,8 @@ def fallback(symbol: bytes) -> Instrument:
 
 
 def _filter(entry: Mapping[str, Any], kind: str, field: str) -> str:
-    for one in entry.get("filters", ()):
+    filters = entry.get("filters")
+    for one in filters if isinstance(filters, list) else ():
         if isinstance(one, dict) and one.get("filterType") == kind and isinstance(one.get(field), str):
             return one[field]
     raise InstrumentError(f"{entry.get('symbol')!r}: no {field} in its {kind} filter")
