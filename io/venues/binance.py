@@ -14,7 +14,9 @@ from .base import Ack, Limits, Reply, ServerShutdown, UnknownReply, Venue, Venue
 
 PARTIAL_LEVELS = ("5", "10", "20")
 PUBLIC, MARKET = "public", "market"
-MARKET_KINDS = ("aggTrade", "markPrice", "kline", "forceOrder", "ticker", "miniTicker")
+MARKET_KINDS = (
+    "aggTrade", "markPrice", "kline", "continuousKline", "compositeIndex", "forceOrder", "ticker", "miniTicker",
+)  # fmt: skip
 
 
 def stream_name(symbol: bytes, suffix: str) -> bytes:
