@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--seconds", type=float, default=20.0, help="how long to show (default 20)")
     demo.add_argument("--venue", default="binance-spot", help=VENUES)
     demo.add_argument("--source", choices=("direct", "plain"), default="direct")
+    demo.add_argument("--picture", type=Path, help="save the last ladders and the summary as SVG")
     demo.add_argument("--json", action="store_true", help="no ladder; print the summary as JSON")
     _exchange_options(command("exchange", commands.exchange, "the built-in exchange on loopback"))
     _replay_options(command("replay", commands.replay, "drive recorded frames through the same kernels"))

@@ -71,7 +71,9 @@ def demo(options: argparse.Namespace) -> int:
     """Exchange, engine, reader and ladders; a verdict at the end."""
     from .demo import run_demo
 
-    return run_demo(options.venue, options.source, options.seconds, as_json=options.json)
+    return run_demo(
+        options.venue, options.source, options.seconds, as_json=options.json, picture=options.picture
+    )
 
 
 def replay(options: argparse.Namespace) -> int:

@@ -108,7 +108,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}); expected a TOML file") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: is not UTF-8 text; expected a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         raise ConfigError(f"{path}: is not TOML ({error})") from None
 
 
@@ -123,16 +123,14 @@ def _checked(key: str, value: Any, where: str) -> Any:
         value = str(value)
     if kind == "strings" and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
         return tuple(value)
-    if kind == "float" and isinstance(value, int | float) and not isinstance(value, bool):
-        value = float(value)
-    right = {"str": str, "int": int, "float": float, "bool": bool}.get(kind)
-    if right is None or not isinstance(value, right) or (kind == "int" and isinstance(value, bool)):
+    right: Any = {"str": str, "int": int, "float": int | float, "bool": bool}.get(kind)
+    if right is None or not isinstance(value, right) or (kind != "bool" and isinstance(value, bool)):
         raise ConfigError(f"{where}: {key} was {value!r}, expected {EXPECTED[kind]}")
     if key in RANGES:
-        (low, high), number = RANGES[key], float(value)  # type: ignore[arg-type]
-        if not low <= number <= high:
-            raise ConfigError(f"{where}: {key} was {value!r}, expected {low:g}..{high:g}")
-    return value
+        low, high = RANGES[key]
+        if not low <= value <= high:
+            raise ConfigError(f"{where}: {key} was {value!r}, expected {low}..{high}")
+    return float(value) if kind == "float" else value
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> EngineConfig:

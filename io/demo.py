@@ -10,12 +10,15 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..engine import jit, layout
+from ..engine.kernels import book_check  # noqa: F401  (registered, so that full books are warm)
 from ..engine.percentiles import percentiles
+from ..engine.pipeline import ingest_room
 from . import demo_reader, show
 from .children import Child
 from .errors import RingbookError
@@ -125,6 +128,7 @@ def summarize(demo: Demo, to_live_s: float) -> dict[str, Any]:
         "records": counters["records"],
         "levels": counters["levels"],
         "gaps": counters["gaps"],
+        "resyncs": counters["resyncs"],
         "snapshots": counters["snapshots"],
         "slow_decodes": counters["slow_decodes"],
         "records_read": int(demo.state[demo_reader.SEEN]),
@@ -142,34 +146,36 @@ def summarize(demo: Demo, to_live_s: float) -> dict[str, Any]:
     }
 
 
-def tell(facts: dict[str, Any], seconds: float) -> None:
-    """Print the summary for people."""
-    lines = [(name.replace("_", " "), facts[name]) for name in (
-        "frames", "records", "levels", "gaps", "snapshots", "records_read", "records_lost", "seconds_to_live",
-    )]  # fmt: skip
-    print(show.rows(("", f"in {seconds:.0f} s"), lines))
+def summary_text(facts: dict[str, Any], seconds: float) -> str:
+    """The summary for people."""
+    names = ("frames", "records", "levels", "gaps", "resyncs", "snapshots", "records_read", "records_lost")
+    counts = [(name.replace("_", " "), facts[name]) for name in (*names, "seconds_to_live")]
     stages = [
         ("wire → record", facts["wire_to_record_ns"]),
         ("record → reader", facts["record_to_reader_ns"]),
     ]
     shown = [(n, *(f"{p[k] / 1000:.2f}" for k in ("p50", "p99", "p99.9", "max"))) for n, p in stages]
-    print("\n" + show.rows((f"latency, µs ({facts['reader']})", "p50", "p99", "p99.9", "max"), shown))
     full = ", ".join(f"{symbol} {state}" for symbol, state in facts["full_books"].items())
-    print(
-        f"\n{facts['books_compared']} books compared at their update ids, {facts['books_wrong']} wrong; full: {full}"
+    verdict = "VERDICT: every book equals the exchange's truth."
+    if not facts["good"]:
+        verdict = f"VERDICT: NOT EQUAL. {facts['first_wrong'] or facts['full_books']}"
+    return "\n".join(
+        (
+            show.rows(("", f"in {seconds:.0f} s"), counts),
+            "",
+            show.rows((f"latency, µs ({facts['reader']} reader)", "p50", "p99", "p99.9", "max"), shown),
+            "",
+            f"{facts['books_compared']} books compared with the truth at their update ids, "
+            f"{facts['books_wrong']} wrong; full books: {full}",
+            verdict,
+        )
     )
-    if facts["good"]:
-        print("VERDICT: every book equals the exchange's truth.")
-    else:
-        print(f"VERDICT: NOT EQUAL. {facts['first_wrong'] or facts['full_books']}")
 
 
-def run_demo(venue: str, source: str, seconds: float, *, as_json: bool) -> int:
+def run_demo(venue: str, source: str, seconds: float, *, as_json: bool, picture: Path | None = None) -> int:
     """Run the demo; exit code 0 when every compared book was right."""
     if venue not in SYMBOLS:
         raise RingbookError(f"venue was {venue!r}, expected one of {', '.join(SYMBOLS)}")
-    from ..engine.pipeline import ingest_room
-
     ingest_room("binance")
     jit.warm(show.WarmProgress())
     symbols, name = ",".join(SYMBOLS[venue]), f"demo-{os.getpid()}"
@@ -184,11 +190,13 @@ def run_demo(venue: str, source: str, seconds: float, *, as_json: bool) -> int:
             engine.ready(READY_S)
             with join(name) as bus:
                 facts = _watch_and_judge(bus, engine, urls["rest"], seconds, as_json)
+                if picture:
+                    show.save_picture(picture, bus, bus.symbols, summary_text(facts, seconds))
             engine.stop()
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
-        tell(facts, seconds)
+        print("\n" + summary_text(facts, seconds))
     return 0 if facts["good"] else 1
 
 

@@ -1,8 +1,10 @@
 """Terminal pictures: ladders, tables, summaries. `rich` draws them when it is installed (extra `tui`)."""
 
+import io
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RingbookError
@@ -61,9 +63,10 @@ def ladder(book: "Book", levels: int) -> Any:
     ):
         table.add_column(name, justify=justify)
     table.add_column("")
-    price, qty = _decimals(book.price_digits), _decimals(min(book.qty_digits, 5))
     sides = [side[:levels] for side in (book.bids, book.asks)]
     largest = max([0.0, *(float(level[1]) for side in sides for level in side)])
+    shown = 5 if largest < 1_000 else 2 if largest < 100_000 else 0  # decimals of a quantity worth reading
+    price, qty = _decimals(book.price_digits), _decimals(min(book.qty_digits, shown))
     for row in range(levels):
         cells = [("", "", ""), ("", "", "")]
         for index, side in enumerate(sides):
@@ -143,6 +146,18 @@ def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in shown
     )
+
+
+def save_picture(path: Path, bus: "Bus", symbols: Sequence[str], summary: str, levels: int = 10) -> None:
+    """Write the ladders as they are now, with a summary below, as an SVG picture of a terminal."""
+    rich = need_rich()
+    console = rich.console.Console(record=True, width=150, file=io.StringIO())
+    console.print(ladders(bus, symbols, levels))
+    console.print(rich.text.Text("\n" + summary))
+    try:
+        console.save_svg(str(path), title="ringbook demo")
+    except OSError as error:
+        raise RingbookError(f"--picture {path}: cannot be written ({error.strerror})") from None
 
 
 def print_once(bus: "Bus", symbols: Sequence[str], levels: int = 10) -> None:
