@@ -18,6 +18,7 @@ from .layout import ASK, BID, NO_SIDE
 
 DEPTH_KEYS = (("b", "bids"), ("a", "asks"))  # diff and USD-M image, spot image
 TICKER_KEYS = (("b", "B"), ("a", "A"))
+LEVEL_KEYS = ("b", "a", "bids", "asks")
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,11 @@ def _mantissa(value: Any, digits: int) -> int:
     return mantissa
 
 
+def _list(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
+
+
 def _is_number(text: str) -> bool:
     try:
         return Decimal(text).is_finite()
@@ -85,7 +91,9 @@ def _time(data: Mapping[str, Any], key: str, unit_ns: int) -> int:
 def _expect_kind(kind: int, *allowed: int) -> None:
     """A stream carries what it was subscribed for; 0 is a bare payload, which may be anything."""
     if kind not in (0, *allowed):
-        raise _Unusable(layout.MALFORMED, f"a stream of kind {layout.KIND_NAMES[kind]} carried something else")
+        raise _Unusable(
+            layout.MALFORMED, f"a stream of kind {layout.KIND_NAMES[kind]} carried something else"
+        )
 
 
 class SlowPath:
@@ -133,6 +141,20 @@ class SlowPath:
         except _Unusable as error:
             return Rejected(error.code, str(error), symbol_id)
         return None
+
+    @staticmethod
+    def pairs(payload: bytes) -> list[tuple[Decimal, Decimal]]:
+        """Every (price, quantity) a message or REST body holds; nothing when it cannot be read."""
+        try:
+            message = json.loads(payload, parse_float=Decimal, parse_constant=_no_constant)
+            data = message.get("data", message)
+            found = [level[:2] for key in LEVEL_KEYS for level in _list(data, key) if len(level) > 1]
+            for price, qty in (("p", "q"), ("b", "B"), ("a", "A")):
+                if price in data and qty in data and not isinstance(data[price], list):
+                    found.append([data[price], data[qty]])
+            return [(Decimal(str(price)), Decimal(str(qty))) for price, qty in found]
+        except (ValueError, ArithmeticError, AttributeError, TypeError, RecursionError):
+            return []
 
     def _route(self, name: Any) -> tuple[int, int]:
         found = self.names.get(name.encode()) if isinstance(name, str) else None

@@ -49,6 +49,7 @@ class Feed:
     rule      name of the venue's sequence rule, a key of sync.RULES
     unit_ns   nanoseconds per unit of the venue's time fields
     listener  told about replies, unknown streams, rejected frames and changed states
+    slow_path the venue family's decoder of what the scanner leaves alone
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Feed:
         rule: str,
         unit_ns: int,
         listener: Listener,
+        slow_path: type[SlowPath] = SlowPath,
     ) -> None:
         self.pipeline, self.table, self.listener = pipeline, table, listener
         self.venue, self.rule, self.unit_ns = venue, RULES[rule], unit_ns
@@ -66,7 +68,7 @@ class Feed:
         self.ids: dict[bytes, int] = {}
         self.known: dict[int, Instrument] = {}
         space = pipeline.space
-        self.slow = SlowPath(self.names, space.instruments, space.frame, space.rows)
+        self.slow = slow_path(self.names, space.instruments, space.frame, space.rows)
         self._buf = np.zeros(MESSAGE_BYTES + PADDING_BYTES, np.uint8)
 
     # -- symbols and streams
@@ -174,7 +176,7 @@ class Feed:
         to GAP and is retired; its book goes on in the new row, or syncs anew where it cannot be carried over.
         """
         pipeline, old = self.pipeline, self.known[symbol_id]
-        wider = finer(old, payload)
+        wider = finer(old, payload, self.slow.pairs)
         if wider is None:
             log.error("%s: a value does not fit int64 at any scale; its book stays GAP", old.name)
             pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_UNREPRESENTABLE)

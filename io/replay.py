@@ -30,7 +30,7 @@ DIGEST_EVERY = 1024  # records between two looks at the ring, well below its slo
 
 @dataclass
 class Summary:
-    """What a replay did."""
+    """What a replay did; `counters` are those of the bus, where a frame given twice to the kernels counts twice."""
 
     lines: int = 0
     frames: int = 0
@@ -76,7 +76,9 @@ class Replay:
             self.bus.words, self.bus.ctl, self.bus.geo, venue.scanner,
             injected_clock=True, publish_all=publish_all,
         )  # fmt: skip
-        self.feed = Feed(self.pipeline, self.bus, venue.name, venue.rule, venue.time_unit_ns, self)
+        self.feed = Feed(
+            self.pipeline, self.bus, venue.name, venue.rule, venue.time_unit_ns, self, venue.slow_path
+        )
         self.summary = Summary()
         self._digest, self._hashed = hashlib.sha256(), 1
         self._recv_ns = 0
@@ -136,16 +138,18 @@ class Replay:
         elif "/exchangeInfo" in line.url:
             self.instruments = {**self.venue.parse_instruments(orjson.loads(line.body)), **self.instruments}
         elif not line.url:
+            self.summary.frames += 1
             self.feed.message(line.body, line.recv_ns, line.recv_ns)
         if self.pipeline.work[W_NEXT_SEQ] - self._hashed >= DIGEST_EVERY:
             self._hash_records()
 
     def _snapshot(self, line: Line) -> None:
-        symbol_id = self.feed.ids.get(next(self.owners, snapshot_symbol(line)).encode())
-        if symbol_id is None:
-            log.warning("the snapshot at %d belongs to no symbol of this replay", line.recv_ns)
+        symbol = next(self.owners, snapshot_symbol(line)).encode()
+        if not symbol or not self._wants(symbol):
+            log.info("the snapshot at %d belongs to no symbol of this replay", line.recv_ns)
             return
-        self.feed.snapshot(symbol_id, line.body, 0, line.recv_ns, line.recv_ns)
+        self._start(symbol, {})  # it may come before the first diff
+        self.feed.snapshot(self.feed.ids[symbol], line.body, 0, line.recv_ns, line.recv_ns)
         self.summary.snapshots += 1
 
     # -- output
@@ -160,7 +164,7 @@ class Replay:
         done = self.summary
         counters = self.pipeline.counters
         done.counters = {n: int(counters[i]) for i, n in enumerate(layout.COUNTER_NAMES) if counters[i]}
-        done.frames, done.records = done.counters.get("frames", 0), self.pipeline.next_seq - 1
+        done.records = self.pipeline.next_seq - 1
         done.digest = self._digest.hexdigest()
         done.symbols = {symbol.decode(): self._health(symbol) for symbol in self._all_symbols()}
         return done

@@ -1,12 +1,10 @@
 """A value the instrument's scale cannot carry: find a scale that can, and carry the book over to it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 
 import numpy as np
-import orjson
 
 from ..engine import layout, workspace
 from ..engine.instruments import Instrument
@@ -14,22 +12,12 @@ from ..engine.kernels.book import book_reset, load_rows, set_horizon
 from ..engine.kernels.book_area import book_begin, book_end
 from ..engine.kernels.book_check import dump_side
 from ..engine.pipeline import Pipeline
+from ..engine.slow import SlowPath
 
 INT64_MAX = (1 << 63) - 1
 MAX_DIGITS = 18
-LEVEL_KEYS = ("b", "a", "bids", "asks")
-PRICE_KEYS, QTY_KEYS = ("p", "b", "a"), ("q", "B", "A")
-
-
-def _pairs(data: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    for key in LEVEL_KEYS:
-        if isinstance(data.get(key), list):
-            yield from (
-                (level[0], level[1]) for level in data[key] if isinstance(level, list) and len(level) > 1
-            )
-    for price, qty in zip(PRICE_KEYS, QTY_KEYS, strict=True):
-        if not isinstance(data.get(price), list) and price in data and qty in data:
-            yield data[price], data[qty]
+Pairs = list[tuple[Decimal, Decimal]]
+EXACT = Context(prec=40, traps=[InvalidOperation, Inexact])  # refuses rather than rounds
 
 
 def _digits(values: list[Decimal], at_least: int) -> int | None:
@@ -41,20 +29,24 @@ def _digits(values: list[Decimal], at_least: int) -> int | None:
     return None
 
 
-def finer(instrument: Instrument, payload: bytes) -> Instrument | None:
+def finer(
+    instrument: Instrument, payload: bytes, pairs_of: Callable[[bytes], Pairs] = SlowPath.pairs
+) -> Instrument | None:
     """The instrument at a scale that carries every price and quantity of `payload` exactly.
 
-    Returns None when no scale within int64 does, or the message holds nothing to learn from.
+    pairs_of  the venue family's reading of a message: its (price, quantity) pairs
+    Returns   None when no scale within int64 does, or the message holds nothing to learn from.
     """
-    try:
-        message = orjson.loads(payload)
-        data = message.get("data", message)
-        pairs = [(Decimal(str(price)), Decimal(str(qty))) for price, qty in _pairs(data)]
-    except (orjson.JSONDecodeError, InvalidOperation, AttributeError):
+    pairs = pairs_of(payload)
+    if not pairs or not all(value.is_finite() for pair in pairs for value in pair):
         return None
-    price_digits = _digits([price for price, _ in pairs], instrument.price_digits)
-    qty_digits = _digits([qty for _, qty in pairs], instrument.qty_digits)
-    if price_digits is None or qty_digits is None or not pairs:
+    try:
+        with localcontext(EXACT):
+            price_digits = _digits([price for price, _ in pairs], instrument.price_digits)
+            qty_digits = _digits([qty for _, qty in pairs], instrument.qty_digits)
+    except (InvalidOperation, Inexact):
+        return None
+    if price_digits is None or qty_digits is None:
         return None
     if (price_digits, qty_digits) == (instrument.price_digits, instrument.qty_digits):
         return None

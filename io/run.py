@@ -101,7 +101,13 @@ class Engine:
         self.bus = open_bus(self.config, self.venue)
         self.pipeline = open_pipeline(self.config, self.venue, self.bus)
         self.feed = Feed(
-            self.pipeline, self.bus, self.venue.name, self.venue.rule, self.venue.time_unit_ns, self
+            self.pipeline,
+            self.bus,
+            self.venue.name,
+            self.venue.rule,
+            self.venue.time_unit_ns,
+            self,
+            self.venue.slow_path,
         )
         for instrument in instruments:
             self.feed.add_instrument(instrument)

@@ -1,12 +1,15 @@
 """What a venue file provides; everything else of the engine is the same for all venues."""
 
 import difflib
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from ...engine.instruments import Instrument
+from ...engine.slow import SlowPath
 from ..errors import RingbookError
 
 
@@ -90,6 +93,7 @@ class Venue:
     depth_weight    levels → request weight
     clamp_limit     levels wanted → a value the venue accepts
     parse_instruments   exchangeInfo body → symbol → Instrument
+    slow_path       decodes what the scanner leaves alone; see engine/slow.py
     """
 
     name: str
@@ -112,6 +116,7 @@ class Venue:
     depth_weight: Callable[[int], int]
     clamp_limit: Callable[[int], int]
     parse_instruments: Callable[..., dict[bytes, Instrument]]
+    slow_path: type[SlowPath] = SlowPath
     exchange_weight: int = 20
     default_streams: tuple[str, ...] = ("depth@100ms", "trade", "bookTicker")
 
@@ -129,18 +134,26 @@ class Venue:
         return self.rest_url.rstrip("/") + self.depth_path
 
 
-VENUE_FILES = {"binance-spot": "binance", "binance-usdm": "binance"}
+@functools.cache
+def venues() -> dict[str, Venue]:
+    """Every venue by name: each file beside this one has a dict VENUES, so a new file is all a venue needs."""
+    found: dict[str, Venue] = {}
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.stem != "base":
+            found |= import_module(f".{path.stem}", __package__).VENUES
+    return found
 
 
 def get_venue(name: str) -> Venue:
     """A venue by name. Raises UnknownVenue naming those there are."""
-    if name not in VENUE_FILES:
-        near = difflib.get_close_matches(name, VENUE_FILES, 1)
+    known = venues()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownVenue(f"venue was {name!r}, expected one of {', '.join(VENUE_FILES)}{hint}")
-    return import_module(f".{VENUE_FILES[name]}", __package__).VENUES[name]
+        raise UnknownVenue(f"venue was {name!r}, expected one of {', '.join(known)}{hint}")
+    return known[name]
 
 
 def families() -> list[str]:
     """Scanner families of all venues."""
-    return sorted({get_venue(name).scanner for name in VENUE_FILES})
+    return sorted({venue.scanner for venue in venues().values()})
