@@ -93,14 +93,19 @@ def carry_over(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int,
         return False
     if not all(_scale_rows(space.rows[side, :count], factors) for side, count in enumerate(held)):
         return False
+    horizons = [int(words[old + layout.B_HORIZON + side]) for side in range(layout.SIDES)]
+    is_open = [horizon == layout.HORIZON_OPEN[side] for side, horizon in enumerate(horizons)]
+    if any(
+        not free and abs(at) > INT64_MAX // factors[0] for at, free in zip(horizons, is_open, strict=True)
+    ):
+        return False
     state = space.states[old_id]
     book_begin(words, new)
     book_reset(words, new, blocks)
     for side, count in enumerate(held):
         load_rows(words, new, side, space.rows, count)
-        horizon = int(words[old + layout.B_HORIZON + side])
-        if horizon != layout.HORIZON_OPEN[side]:
-            set_horizon(words, new, side, horizon * factors[0])
+        if not is_open[side]:
+            set_horizon(words, new, side, horizons[side] * factors[0])
     book_end(words, new, 0, int(state["book_id"]), 0, 0, layout.SYNCING)
     space.states[new_id] = state
     return True
