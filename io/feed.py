@@ -14,6 +14,7 @@ from ..engine.kernels.sync import RULES
 from ..engine.pipeline import DRAINED, Pipeline
 from ..engine.slow import Rejected, Reply, SlowPath
 from ..engine.workspace import W_CHANGED, W_HAND_CODE
+from .errors import RingbookError
 from .rescale import carry_over, finer
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,12 @@ class Feed:
             pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_UNREPRESENTABLE)
             return None
         state = pipeline.space.states[symbol_id].copy()
-        new_id = self.add_instrument(wider)
+        try:
+            new_id = self.add_instrument(wider)
+        except RingbookError as error:  # the symbol table is full: this book stays GAP, the others go on
+            log.error("%s: %s", old.name, error)
+            pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_UNREPRESENTABLE)
+            return None
         steps = (wider.price_digits - old.price_digits, wider.qty_digits - old.qty_digits)
         carried = min(steps) >= 0 and carry_over(
             pipeline, symbol_id, new_id, (10 ** steps[0], 10 ** steps[1])

@@ -171,7 +171,11 @@ class Engine:
         if fetch.symbol_id not in self.snapshots.wants:
             self.snapshots.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
             return
-        code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
+        try:
+            code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
+        except Exception:
+            self.snapshots.failed(fetch, now_ns)  # or its place among the flights would never be free again
+            raise
         if code in (SNAPSHOT_LIVE, SNAPSHOT_UNWANTED):
             self.snapshots.loaded(fetch)
         elif code < 0:
