@@ -18,11 +18,14 @@ PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 5.0
 
 
-def die_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the parent of this process ends; called by the child itself."""
+def die_with_parent(parent_pid: int) -> None:
+    """Ask the kernel for SIGTERM when the parent of this process ends; called by the child itself.
+
+    parent_pid  the parent's pid as the parent knows it, for the case that it ended before we asked; 0 unknown
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() == 1:  # it ended before we asked
+    if parent_pid not in (0, os.getppid()):  # not compared with 1: in a container the parent may be pid 1
         raise SystemExit(1)
 
 
@@ -32,7 +35,7 @@ class Child:
     def __init__(self, name: str, *arguments: str) -> None:
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "ringbook", *arguments, "--die-with-parent"],
+            [sys.executable, "-m", "ringbook", *arguments, "--die-with-parent", str(os.getpid())],
             stdout=subprocess.PIPE,
             stderr=None,
             stdin=subprocess.DEVNULL,

@@ -5,15 +5,20 @@
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..engine.layout import KIND_NAMES, TOP_N_DEFAULT, TOP_N_MAX
 from . import commands
 from .errors import RingbookError
 
 VENUES = "binance-spot, binance-usdm"
+KINDS = tuple(name for name in KIND_NAMES.values() if name != "DELTA")  # no writer publishes DELTA yet
+BUS = "name of the bus; default: the only one"
+DIE = "stop when the process that started this one ends; its pid, if it may already be gone"
 
 
 def _engine_options(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +47,19 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--ca-file", type=Path, help="certificate authority to trust besides the system's")
 
 
+def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An argument type: a whole number within bounds."""
+
+    def parse(text: str) -> int:
+        value = int(text) if text.strip("+-").isdecimal() else None
+        if value is None or value < least or (most is not None and value > most):
+            upper = f"..{most}" if most is not None else " or more"
+            raise argparse.ArgumentTypeError(f"was {text!r}, expected a whole number, {least}{upper}")
+        return value
+
+    return parse
+
+
 def _names(text: str) -> tuple[str, ...]:
     return tuple(name for name in (part.strip() for part in text.split(",")) if name)
 
@@ -65,15 +83,15 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = command("run", commands.run, "follow a venue and publish its books on a bus")
     _engine_options(run)
-    run.add_argument(
-        "--die-with-parent", action="store_true", help="stop when the process that started this one ends"
-    )
+    run.add_argument("--die-with-parent", type=int, nargs="?", const=0, metavar="PID", help=DIE)
     demo = command(
         "demo", commands.demo, "built-in exchange, engine, reader and live ladders, then a verdict"
     )
     demo.add_argument("--seconds", type=float, default=20.0, help="how long to show (default 20)")
     demo.add_argument("--venue", default="binance-spot", help=VENUES)
-    demo.add_argument("--source", choices=("direct", "plain"), default="direct")
+    demo.add_argument(
+        "--source", choices=("direct", "plain"), default="direct", help="frame source (default direct)"
+    )
     demo.add_argument("--picture", type=Path, help="save the last ladders and the summary as SVG")
     demo.add_argument("--json", action="store_true", help="no ladder; print the summary as JSON")
     _exchange_options(command("exchange", commands.exchange, "the built-in exchange on loopback"))
@@ -90,11 +108,11 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
     add("--recording", type=Path, nargs="+", default=(), help="play these files instead of simulating")
     add("--speed", type=float, default=1.0, help="times real time; 0 is as fast as clients take it")
     add("--seed", type=int, default=1, help="of the simulated market")
-    add("--host", default="127.0.0.1")
+    add("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     add("--port", type=int, default=0, help="0 lets the system choose")
     add("--tls", action="store_true", help="serve https and wss with a certificate made at start")
     add("--ca-file", type=Path, help="write the authority to trust here")
-    add("--die-with-parent", action="store_true", help="stop when the process that started this one ends")
+    add("--die-with-parent", type=int, nargs="?", const=0, metavar="PID", help=DIE)
 
 
 def _replay_options(parser: argparse.ArgumentParser) -> None:
@@ -104,31 +122,38 @@ def _replay_options(parser: argparse.ArgumentParser) -> None:
     add("--symbols", type=_names, help="only these")
     add("--instruments", type=Path, help="exchangeInfo JSON, or a TOML table of ticks and steps")
     add("--books", type=Path, metavar="OUT.json", help="write every final full book, exactly")
-    add("--top-n", type=int, default=20, help="levels a side in a record")
+    top_n = _whole(1, TOP_N_MAX)
+    add(
+        "--top-n",
+        type=top_n,
+        default=TOP_N_DEFAULT,
+        metavar="N",
+        help="levels a side in a record, 1..50 (default 20)",
+    )
     add("--json", action="store_true", help="print the summary as JSON")
 
 
 def _reader_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     tail = command("tail", commands.tail, "records as they come")
-    tail.add_argument("bus", nargs="?", help="name of the bus; default: the only one")
-    tail.add_argument("--symbol")
-    tail.add_argument("--kind", help="BOOK, TRADE, TICKER, STATUS or DEPTH")
+    tail.add_argument("bus", nargs="?", help=BUS)
+    tail.add_argument("--symbol", help="only this one")
+    tail.add_argument("--kind", type=str.upper, choices=KINDS, help="only this kind of record")
     tail.add_argument("--json", action="store_true", help="one JSON object a line")
-    tail.add_argument("-n", "--count", type=int, help="stop after so many records")
+    tail.add_argument("-n", "--count", type=_whole(1), metavar="N", help="stop after so many records")
     watch = command("watch", commands.watch, "live ladders in the terminal")
-    watch.add_argument("bus", nargs="?")
+    watch.add_argument("bus", nargs="?", help=BUS)
     watch.add_argument("symbols", nargs="*", help="default: the first two")
-    watch.add_argument("--levels", type=int, default=10)
+    watch.add_argument("--levels", type=_whole(1), default=10, metavar="N", help="levels shown (default 10)")
     watch.add_argument("--seconds", type=float, help="stop after so long")
     listing = command("ls", commands.ls, "buses and their owners")
-    listing.add_argument("--json", action="store_true")
+    listing.add_argument("--json", action="store_true", help="a JSON list")
     remove = command("rm", commands.rm, "remove buses whose owner is dead")
     remove.add_argument("buses", nargs="*", help="names")
     remove.add_argument("--all-dead", action="store_true", help="every bus without a living owner")
     health = command("health", commands.health, "exit 0 if the bus beats and every symbol is LIVE, else 1")
-    health.add_argument("bus", nargs="?")
+    health.add_argument("bus", nargs="?", help=BUS)
     health.add_argument("--alive", action="store_true", help="ask only for the heartbeat")
-    health.add_argument("--json", action="store_true")
+    health.add_argument("--json", action="store_true", help="everything known, as JSON")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -137,12 +162,15 @@ def main(arguments: Sequence[str]) -> int:
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     try:
-        return options.function(options)
+        code = options.function(options)
+        sys.stdout.flush()
+        return code
     except RingbookError as error:
         print(f"ringbook: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone, which is its right
+        # The reader of our output has gone, which is its right; Python's last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from ..engine import layout
 from . import show
 from .children import die_with_parent
 from .errors import RingbookError
@@ -33,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     from .config import load
     from .run import run_engine
 
-    if options.die_with_parent:
-        die_with_parent()
+    if options.die_with_parent is not None:
+        die_with_parent(options.die_with_parent)
     skipped = ("config", "function", "command", "verbose", "die_with_parent")
     overrides = {k: v for k, v in vars(options).items() if k not in skipped and v is not None}
     return run_engine(load(options.config, overrides), _say, _ready)
@@ -45,8 +44,8 @@ def exchange(options: argparse.Namespace) -> int:
     from .exchange.options import ExchangeOptions
     from .exchange.server import serve
 
-    if options.die_with_parent:
-        die_with_parent()
+    if options.die_with_parent is not None:
+        die_with_parent(options.die_with_parent)
     try:
         chosen = ExchangeOptions(
             venue=options.venue,
@@ -121,13 +120,12 @@ def tail(options: argparse.Namespace) -> int:
     """Records as they come."""
     from .reader import join
     from .record_text import as_dict, as_line
+    from .views import row_of
 
-    if options.kind and options.kind.upper() not in layout.KIND_NAMES.values():
-        known = ", ".join(layout.KIND_NAMES.values())
-        raise RingbookError(f"--kind was {options.kind!r}, expected one of {known}")
     with join(options.bus) as bus:
-        kind = options.kind.upper() if options.kind else None
-        for number, record in enumerate(bus.follow(symbol=options.symbol, kind=kind), 1):
+        if options.symbol:
+            row_of(bus.symbol_rows, options.symbol)  # a misspelt one would be waited for in silence
+        for number, record in enumerate(bus.follow(symbol=options.symbol, kind=options.kind), 1):
             row = bus.symbol_rows[int(record["symbol_id"])]
             if options.json:
                 print(orjson.dumps(as_dict(record, row)).decode(), flush=True)

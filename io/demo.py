@@ -4,11 +4,13 @@ A child process serves the built-in exchange, another runs the headless engine c
 venue; this process reads the bus with a jitted handler and shows the ladders. A gap is injected on the way.
 """
 
+import contextlib
 import json
 import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,11 @@ from ..engine.kernels import book_check  # noqa: F401  (registered, so that full
 from ..engine.percentiles import percentiles
 from ..engine.pipeline import ingest_room
 from . import demo_reader, show
+from .census import rm as remove
 from .children import Child
 from .errors import RingbookError
 from .reader import Bus, join
+from .venues.base import UnknownVenue
 from .verdict import Verdict, ask, compare_full, compare_samples
 
 SYMBOLS = {
@@ -172,10 +176,20 @@ def summary_text(facts: dict[str, Any], seconds: float) -> str:
     )
 
 
+@contextlib.contextmanager
+def removed_at_the_end(name: str) -> Iterator[None]:
+    """Remove the files of a bus once its engine has ended."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(RingbookError):  # the engine may have failed before it made them
+            remove(name)
+
+
 def run_demo(venue: str, source: str, seconds: float, *, as_json: bool, picture: Path | None = None) -> int:
     """Run the demo; exit code 0 when every compared book was right."""
     if venue not in SYMBOLS:
-        raise RingbookError(f"venue was {venue!r}, expected one of {', '.join(SYMBOLS)}")
+        raise UnknownVenue(f"venue was {venue!r}, expected one of {', '.join(SYMBOLS)}")
     ingest_room("binance")
     jit.warm(show.WarmProgress())
     symbols, name = ",".join(SYMBOLS[venue]), f"demo-{os.getpid()}"
@@ -184,15 +198,13 @@ def run_demo(venue: str, source: str, seconds: float, *, as_json: bool, picture:
     ) as exchange:
         urls = exchange.ready(READY_S)
         addresses = ("--rest-url", urls["rest"], "--ws-url", urls["ws"], "--source", source)
-        with Child(
-            "the engine", "run", "--venue", venue, "--symbols", symbols, "--bus", name, *addresses
-        ) as engine:
+        options = ("--venue", venue, "--symbols", symbols, "--bus", name, *addresses)
+        with removed_at_the_end(name), Child("the engine", "run", *options) as engine:
             engine.ready(READY_S)
             with join(name) as bus:
                 facts = _watch_and_judge(bus, engine, urls["rest"], seconds, as_json)
                 if picture:
                     show.save_picture(picture, bus, bus.symbols, summary_text(facts, seconds))
-            engine.stop()
     if as_json:
         print(json.dumps(facts, indent=2))
     else:
