@@ -32,6 +32,7 @@ def need_rich() -> Any:
         import rich
         import rich.columns
         import rich.live
+        import rich.markup
         import rich.table
         import rich.text
     except ImportError:
@@ -53,7 +54,7 @@ def ladder(book: "Book", levels: int) -> Any:
     rich = need_rich()
     style = HEALTH_STYLES.get(book.health, "white")
     spread = f"  spread {book.spread:.{book.price_digits}f}" if len(book.bids) and len(book.asks) else ""
-    title = f"[bold]{book.symbol}[/]  [{style}]{book.health}[/]{spread}"
+    title = f"[bold]{rich.markup.escape(book.symbol)}[/]  [{style}]{book.health}[/]{spread}"
     table = rich.table.Table(title=title, box=None, padding=(0, 1), header_style="dim")
     for name, justify in (
         ("", "right"),
