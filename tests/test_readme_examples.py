@@ -1,4 +1,4 @@
-"""README's Python examples run as they stand, against a bus that a thread keeps publishing on."""
+"""Python examples of README and the handler page run as they stand, against a bus that a thread keeps publishing on."""
 
 import threading
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import pytest
 from ringbook.io import bus
 
 from .bus_tools import publish_book
-from .test_docs import README, fenced
+from .test_docs import README, ROOT, fenced
 
-EXAMPLES = fenced(README, "python")
+EXAMPLES = [*fenced(README, "python"), *fenced(ROOT / "docs" / "handlers.md", "python")]
 
 
 @pytest.fixture
@@ -36,9 +36,9 @@ def live_bus(bus_directory: Path) -> Iterator[None]:
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_run(live_bus, capsys, number):
-    exec(compile(EXAMPLES[number], f"README example {number + 1}", "exec"), {"__name__": "example"})
+    exec(compile(EXAMPLES[number], f"example {number + 1}", "exec"), {"__name__": "example"})
     assert capsys.readouterr().out
 
 
 def test_there_are_examples():
-    assert len(EXAMPLES) >= 2
+    assert len(EXAMPLES) >= 3
