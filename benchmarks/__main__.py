@@ -1,6 +1,6 @@
 """Every benchmark, one after the other; `--quick` is shorter. The output is what RESULTS.md keeps.
 
-    python -m benchmarks [--quick]
+python -m benchmarks [--quick]
 """
 
 import argparse

@@ -85,7 +85,13 @@ def one(mode: str, rate: float, seconds: float) -> list[object]:
     stop.set()
     writer.join(10)
     assert state[SEEN] + report.lost >= int(rate * seconds), (state[SEEN], report.lost)
-    return [mode, f"{rate:,.0f}", int(state[SEEN]), report.lost, *(found[k] for k in ("p50", "p99", "p99.9", "max"))]
+    return [
+        mode,
+        f"{rate:,.0f}",
+        int(state[SEEN]),
+        report.lost,
+        *(found[k] for k in ("p50", "p99", "p99.9", "max")),
+    ]
 
 
 def main() -> None:

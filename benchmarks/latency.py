@@ -13,7 +13,6 @@ import asyncio
 import multiprocessing
 import os
 import socket
-import struct
 import sys
 import time
 from collections.abc import Callable
@@ -35,17 +34,30 @@ from .machine import describe, table
 
 E_AT = b'"E":'
 STAMP_DIGITS = 19
-HELLO = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+HELLO = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 SNAPSHOT = b'{"lastUpdateId":1,"bids":[["60000.00","1"]],"asks":[["70000.00","1"]]}'
+
+
+def level(price: int, number: int) -> str:
+    """One level as the venue prints it."""
+    return f'["{price}.{number:02d}000000","0.{number + 1:02d}000000"]'
 
 
 def messages(count: int) -> list[bytes]:
     """Valid consecutive diffs of 20 recorded levels, bids under asks, room for a stamp in E."""
     made = []
     for number in range(count):
-        bids = ",".join(f'["{60000 - (number * 7 + i * 13) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]' for i in range(10))
-        asks = ",".join(f'["{60001 + (number * 11 + i * 17) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]' for i in range(10))
+        bids = ",".join(
+            f'["{60000 - (number * 7 + i * 13) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]'
+            for i in range(10)
+        )
+        asks = ",".join(
+            f'["{60001 + (number * 11 + i * 17) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]'
+            for i in range(10)
+        )
         made.append(
             b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%019d,"s":"BTCUSDT","U":%d,"u":%d,"b":[%s],"a":[%s]}}'
             % (0, number + 2, number + 2, bids.encode(), asks.encode())
@@ -63,7 +75,10 @@ def send(listener: socket.socket, count: int, rate: float, raw: bool) -> None:
     else:
         handshake(connection)
     data, offsets = frames.packed(messages(count), framed=True)
-    view, at = memoryview(data), [bytes(data[a:b]).index(E_AT) + len(E_AT) + a for a, b in zip(offsets, offsets[1:], strict=False)]
+    view, at = (
+        memoryview(data),
+        [bytes(data[a:b]).index(E_AT) + len(E_AT) + a for a, b in zip(offsets, offsets[1:], strict=False)],
+    )
     due, step = time.time_ns() + 50_000_000, int(1e9 / rate)
     for number in range(count):
         while (now := time.time_ns()) < due:
@@ -218,7 +233,9 @@ def main() -> None:
         p50, p99, p999 = (f"{value / 1000:.1f}" for value in np.median(rounds, axis=0))
         rows.append(("spinning" if spin else "blocking", name, p50, p99, p999))
     headers = ("loop", "reader", "p50 µs", "p99 µs", "p99.9 µs")
-    sys.stdout.write(f"{describe()}\n{chosen.rate:.0f} messages/s, {chosen.rounds} rounds\n\n{table(headers, rows)}\n")
+    sys.stdout.write(
+        f"{describe()}\n{chosen.rate:.0f} messages/s, {chosen.rounds} rounds\n\n{table(headers, rows)}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -36,7 +36,16 @@ def flood_once(source: str, seconds: float) -> dict[str, float]:
     port = int(flood.stdout.readline().split()[-1])
     name, base = f"flood-{os.getpid()}", f"127.0.0.1:{port}"
     arguments = ("--venue", "binance-spot", "--symbols", "BTCUSDT", "--streams", "depth@100ms", "--core", "1")
-    addresses = ("--rest-url", f"http://{base}", "--ws-url", f"ws://{base}", "--source", source, "--bus", name)
+    addresses = (
+        "--rest-url",
+        f"http://{base}",
+        "--ws-url",
+        f"ws://{base}",
+        "--source",
+        source,
+        "--bus",
+        name,
+    )
     try:
         with Child("the engine", "run", *arguments, *addresses) as engine:
             engine.ready(90)
