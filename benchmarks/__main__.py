@@ -14,7 +14,7 @@ RUNS = {
         ["benchmarks.bus_latency", "--seconds", "1"],
     ),
     "Wire → record (no reader)": (
-        ["benchmarks.latency", "--rounds", "5"],
+        ["benchmarks.latency", "--rounds", "3"],
         ["benchmarks.latency", "--rounds", "1", "--messages", "4000"],
     ),
     "Messages a second through a websocket": (
@@ -29,13 +29,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
+    page = INTRODUCTION.format(date=datetime.date.today())
     for title, variants in RUNS.items():
         command = variants[quick]
-        sys.stdout.write(f"\n## {title}\n\n`python -m {' '.join(command)}`\n\n")
+        head = f"\n## {title}\n\n`python -m {' '.join(command)}`\n\n"
+        sys.stdout.write(head)
         sys.stdout.flush()
-        code = subprocess.run([sys.executable, "-m", *command], check=False).returncode
-        if code:
-            return code
+        done = subprocess.run(
+            [sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, check=False
+        )
+        sys.stdout.write(done.stdout)
+        if done.returncode:
+            return done.returncode
+        page += head + done.stdout
+    if not quick:
+        RESULTS.write_text(page, encoding="utf-8")
     return 0
 
 

@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import aiohttp
 import numpy as np
@@ -75,10 +76,9 @@ def send(listener: socket.socket, count: int, rate: float, raw: bool) -> None:
     else:
         handshake(connection)
     data, offsets = frames.packed(messages(count), framed=True)
-    view, at = (
-        memoryview(data),
-        [bytes(data[a:b]).index(E_AT) + len(E_AT) + a for a, b in zip(offsets, offsets[1:], strict=False)],
-    )
+    view, at = memoryview(data), []
+    for start, stop in pairwise(offsets.tolist()):
+        at.append(start + bytes(data[start:stop]).index(E_AT) + len(E_AT))
     due, step = time.time_ns() + 50_000_000, int(1e9 / rate)
     for number in range(count):
         while (now := time.time_ns()) < due:

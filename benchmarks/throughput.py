@@ -101,9 +101,16 @@ def main() -> None:
         median = {key: float(np.median([one[key] for one in rounds])) for key in rounds[0]}
         spread = [one["rate"] / 1e6 for one in rounds]
         rows.append(
-            (source, f"{median['rate'] / 1e6:.2f} M", f"{min(spread):.2f}–{max(spread):.2f} M", f"{median['gbytes']:.2f}",
-             f"{1e9 / median['rate']:.0f}", f"{median['cpu']:.0%}", f"{median['records'] / chosen.seconds / 1e6:.2f} M")
-        )  # fmt: skip
+            (
+                source,
+                f"{median['rate'] / 1e6:.2f} M",
+                f"{min(spread):.2f}–{max(spread):.2f} M",
+                f"{median['gbytes']:.2f}",
+                f"{1e9 / median['rate']:.0f}",
+                f"{median['cpu']:.0%}",
+                f"{median['records'] / chosen.seconds / 1e6:.2f} M",
+            )
+        )
     headers = ("source", "messages/s", "range", "GB/s", "ns/message", "engine CPU", "BOOK records/s")
     sys.stdout.write(f"{describe()}\n\n{table(headers, rows)}\n")
 

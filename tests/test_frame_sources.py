@@ -265,5 +265,5 @@ def test_the_attributes_direct_needs_exist_in_this_aiohttp() -> None:
 
 
 def test_no_byte_outside_the_buffer_is_touched() -> None:
-    feed, script, source = by_direct([BYTES])
+    _, _, source = by_direct([BYTES])
     assert np.count_nonzero(source.buf[source.capacity :]) == 0
