@@ -1,11 +1,21 @@
-"""Every benchmark, one after the other; `--quick` is shorter. The output is what RESULTS.md keeps.
+"""Every benchmark, one after the other. The long form writes RESULTS.md; `--quick` only prints.
 
-python -m benchmarks [--quick]
+    python -m benchmarks [--quick]
 """
 
 import argparse
+import datetime
 import subprocess
 import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+INTRODUCTION = """# Results
+
+Made by `make bench` on {date}. Every run verifies its answers and fails otherwise. Ratios and medians count;
+single absolute times on a shared two-core machine do not. What was tried, and what limits the figures, stands
+in `benchmarks/README.md`.
+"""
 
 RUNS = {
     "Decode and the fused path (no sockets)": (["benchmarks.kernels"], ["benchmarks.kernels"]),
