@@ -106,6 +106,8 @@ def handshake(connection: socket.socket) -> None:
 class Nobody:
     """A receiver that only ends the run."""
 
+    listening = True
+
     def __init__(self, done: asyncio.Event, is_over: Callable[[], bool]) -> None:
         self.done, self.is_over = done, is_over
 

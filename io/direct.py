@@ -15,9 +15,11 @@ from ..engine.kernels.frames import (
     FRAME_BAD,
     FRAME_CONTROL,
     FRAME_FRAGMENT,
+    FRAME_MESSAGE,
     FRAME_TOO_BIG,
     OP_CLOSE,
     OP_PING,
+    next_frame,
 )
 from ..engine.pipeline import DRAINED
 from ..engine.workspace import W_CURSOR, W_HAND_CODE, W_HAND_LENGTH, W_HAND_START, W_HAND_TAG, W_NEED_BYTES
@@ -46,7 +48,7 @@ class DirectSource(asyncio.BufferedProtocol):
         self.fragments = Fragments(max_message_bytes)
         self.max_message_bytes = max_message_bytes
         self._reads = 0
-        self._broken = False
+        self._ended = False  # a close frame or a violation: nothing behind it is read
         self._allocate(READ_BYTES * 4)
 
     def _allocate(self, capacity: int) -> None:
@@ -56,9 +58,9 @@ class DirectSource(asyncio.BufferedProtocol):
 
     def take_over(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         """Become the protocol of the connection; nothing the server already sent is lost."""
-        assert isinstance(ws, EarlyBytes) and ws._conn is not None
+        assert isinstance(ws, EarlyBytes) and ws._conn is not None and ws.early is not None
         self.ws: EarlyBytes = ws
-        self.handler: Any = ws._conn.protocol
+        self.handler: Any = ws.handler
         transport: Any = ws._conn.transport
         self.transport = transport
         self.socket = transport.get_extra_info("socket")
@@ -85,6 +87,9 @@ class DirectSource(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """A socket read has landed: stamp it, take all complete frames, hand what is left to Python."""
         recv_ns, mono_ns = time.time_ns(), time.monotonic_ns()
+        if self._ended or not self.receiver.listening:
+            self.begin = self.end = 0  # the socket is being closed: make room, read nothing
+            return
         if nbytes == READ_BYTES:
             self.pipeline.count("full_reads")
         self.end += nbytes
@@ -93,7 +98,10 @@ class DirectSource(asyncio.BufferedProtocol):
             self._sample_backlog()
         pipeline, work = self.pipeline, self.pipeline.work
         begin = self.begin
-        while not self._broken:
+        while not self._ended and self.receiver.listening:
+            if self.fragments.open and self._next_is_message(begin):
+                self._violation(CLOSE_PROTOCOL_ERROR, "a new message began inside a fragmented one")
+                break
             result = pipeline.ingest(
                 pipeline.words, pipeline.ctl, self.buf, work, begin, self.end, recv_ns, mono_ns
             )
@@ -139,6 +147,10 @@ class DirectSource(asyncio.BufferedProtocol):
             return
         self.pipeline.counters[BACKLOG] = waiting
 
+    def _next_is_message(self, begin: int) -> bool:
+        """The kernels know nothing of open fragments: asked before each call while there are some."""
+        return next_frame(self.buf, begin, self.end, self.max_message_bytes)[0] == FRAME_MESSAGE
+
     def _handed_back(self, recv_ns: int, mono_ns: int) -> None:
         work = self.pipeline.work
         code, start = int(work[W_HAND_CODE]), int(work[W_HAND_START])
@@ -160,8 +172,6 @@ class DirectSource(asyncio.BufferedProtocol):
                 self._violation(*violation)
             elif message is not None:
                 self.feed.message(message, recv_ns, mono_ns)
-        elif self.fragments.open:
-            self._violation(CLOSE_PROTOCOL_ERROR, "a new message began inside a fragmented one")
         else:
             self.feed.handed_back(code, payload, recv_ns, mono_ns)
 
@@ -170,11 +180,12 @@ class DirectSource(asyncio.BufferedProtocol):
         if opcode == OP_PING:
             self.receiver.on_ping(payload)
         elif opcode == OP_CLOSE:
+            self._ended = True
             self.receiver.on_close(*parse_close(payload))
         else:
             self.receiver.on_pong(payload)
 
     def _violation(self, code: int, reason: str) -> None:
-        self._broken = True
+        self._ended = True
         self.pipeline.count("malformed")
         self.receiver.on_violation(code, reason)

@@ -40,6 +40,7 @@ class Reception:
 
     def __init__(self, link: "Link", number: int) -> None:
         self.link, self.number = link, number
+        self.listening = True
 
     def _tell(self, actions: Sequence[Action]) -> None:
         self.link.perform(actions)
@@ -103,6 +104,7 @@ class Link:
         self.attempt = 0
         self.reading = ""  # the source in use, for the start-up line
         self.ws: aiohttp.ClientWebSocketResponse | None = None
+        self.reception: Reception | None = None
         self._tasks: set[asyncio.Task] = set()
 
     def perform(self, actions: Sequence[Action]) -> None:
@@ -156,6 +158,8 @@ class Link:
         log.info("%s: closing with %d: %s", self.name, code, reason)
         ws, self.ws = self.ws, None
         self.attempt += 1  # whatever the old socket still says is ignored
+        if self.reception is not None:
+            self.reception.listening = False
         if ws is not None:
             self._spawn(self._close(ws, code))
 
@@ -193,7 +197,8 @@ class Link:
             self.perform(self.connection.failed(time.monotonic_ns(), reason, wait_ns))
 
     async def _read(self, ws: aiohttp.ClientWebSocketResponse, number: int) -> None:
-        self.ws, reception = ws, Reception(self, number)
+        self.ws, self.reception = ws, Reception(self, number)
+        reception = self.reception
         obstacle = direct_obstacle(ws) if self.source == "direct" else "asked for"
         self.reading = "plain" if obstacle else "direct"
         self.perform(self.connection.opened(time.monotonic_ns()))

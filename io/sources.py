@@ -21,7 +21,13 @@ AIOHTTP_NEEDS = ("_writer", "_response", "_conn", "_reader")
 
 
 class Receiver(Protocol):
-    """What a source tells its connection besides market data (which goes straight to the feed)."""
+    """What a source tells its connection besides market data (which goes straight to the feed).
+
+    listening  False once the connection was given up: what its socket still brings must not reach the feed,
+               whose symbols may already be fed by the next connection
+    """
+
+    listening: bool
 
     def on_seen(self) -> None: ...
     def on_ping(self, payload: bytes) -> None: ...
@@ -50,8 +56,16 @@ class EarlyBytes(aiohttp.ClientWebSocketResponse):
         self, reader: Any, writer: Any, protocol: Any, response: Any, *rest: Any, **named: Any
     ) -> None:
         super().__init__(reader, writer, protocol, response, *rest, **named)
-        handler = response.connection.protocol
-        self.early, handler._tail = handler._tail, b""
+        self.handler: Any = response.connection.protocol
+        self.early: bytes | None = getattr(self.handler, "_tail", None)
+        if self.early:
+            self.handler._tail = b""
+
+    def give_back(self) -> None:
+        """Let aiohttp's own parser have the kept bytes after all, before it sees any other."""
+        early, self.early = self.early, b""
+        if early:
+            self.handler.data_received(early)
 
 
 def direct_obstacle(ws: aiohttp.ClientWebSocketResponse) -> str | None:
@@ -64,6 +78,8 @@ def direct_obstacle(ws: aiohttp.ClientWebSocketResponse) -> str | None:
     missing = [name for name in AIOHTTP_NEEDS if not hasattr(ws, name)]
     if missing:
         return f"aiohttp {aiohttp.__version__} lacks {', '.join(missing)}"
+    if ws.early is None:
+        return f"aiohttp {aiohttp.__version__}: its protocol lacks _tail, the bytes behind the handshake"
     transport = ws._conn.transport if ws._conn else None
     if transport is None or not hasattr(transport, "set_protocol"):
         return f"transport {type(transport).__name__} cannot change its protocol"
@@ -105,8 +121,12 @@ class Fragments:
 async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: Receiver) -> None:
     """Read whole messages from aiohttp until the connection ends."""
     reason = "closed by the peer"
-    while True:
+    if isinstance(ws, EarlyBytes):
+        ws.give_back()
+    while receiver.listening:
         message = await ws.receive()
+        if not receiver.listening:
+            break
         recv_ns, mono_ns = time.time_ns(), time.monotonic_ns()
         kind = message.type
         if kind in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
@@ -121,10 +141,14 @@ async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: R
         elif kind is aiohttp.WSMsgType.CLOSE:
             feed.pipeline.count("control_frames")
             receiver.on_close(int(message.data or 1005), str(message.extra or ""))
+            break  # nothing valid follows, and aiohttp's next receive() would send a close of its own
         elif kind is aiohttp.WSMsgType.ERROR:
             reason = f"{type(message.data).__name__}: {message.data}"
             code = getattr(message.data, "code", None)
             if code:
+                feed.pipeline.count("malformed")
+                if code == CLOSE_TOO_BIG:
+                    feed.pipeline.count("oversize")
                 receiver.on_violation(int(code), str(message.data))
             break
         else:

@@ -61,6 +61,8 @@ STREAM = (
 class Script:
     """Listener and receiver that only write down what they hear."""
 
+    listening = True
+
     def __init__(self) -> None:
         self.heard: list[tuple] = []
 
@@ -154,7 +156,9 @@ class Parsed:
         queue = WebSocketDataQueue(Calm(), 1 << 20, loop=asyncio.get_running_loop())  # type: ignore[arg-type]
         self.reader = WebSocketReader(queue, MAX_BYTES, compress=False, decode_text=False)
         self.reader.feed_data(data)
-        self.waiting = [message for message, _ in queue._buffer]
+        self.waiting: list[Any] = [message for message, _ in queue._buffer]
+        if error := queue.exception():
+            self.waiting.append(aiohttp.WSMessage(aiohttp.WSMsgType.ERROR, error, None))
 
     async def receive(self) -> Any:
         if self.waiting:
