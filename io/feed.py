@@ -15,7 +15,7 @@ from ..engine.pipeline import DRAINED, Pipeline
 from ..engine.slow import Rejected, Reply, SlowPath
 from ..engine.workspace import W_CHANGED, W_HAND_CODE
 from .errors import RingbookError
-from .rescale import carry_over, finer
+from .rescale import carry_over, finer, fits
 
 log = logging.getLogger(__name__)
 MESSAGE_BYTES = 1 << 20
@@ -171,13 +171,16 @@ class Feed:
             self.listener.on_rejected(outcome)
 
     def rescale(self, symbol_id: int, payload: bytes) -> int | None:
-        """Continue a symbol in a row with enough decimals for `payload`; None when int64 cannot hold it.
+        """Continue a symbol in a row with enough decimals for `payload`; None when int64 cannot hold it, or
+        when its prices and quantities are not what is wrong with it.
 
         A price or quantity the instrument's scale cannot carry is never rounded or skipped: the old row goes
         to GAP and is retired; its book goes on in the new row, or syncs anew where it cannot be carried over.
         """
         pipeline, old = self.pipeline, self.known[symbol_id]
         wider = finer(old, payload, self.slow.pairs)
+        if wider is None and fits(old, payload, self.slow.pairs):
+            return None
         if wider is None:
             log.error("%s: a value does not fit int64 at any scale; its book stays GAP", old.name)
             pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_UNREPRESENTABLE)

@@ -59,6 +59,23 @@ def finer(
     )
 
 
+def fits(instrument: Instrument, payload: bytes, pairs_of: Callable[[bytes], Pairs] = SlowPath.pairs) -> bool:
+    """Whether the instrument's scale carries every price and quantity of `payload` already.
+
+    Then what a scanner found too large was an id or a time: the message is bad, not the scale.
+    """
+    digits = (instrument.price_digits, instrument.qty_digits)
+    try:
+        with localcontext(EXACT):
+            return all(
+                value.is_finite() and value >= 0 and _digits([value], have) == have
+                for pair in pairs_of(payload)
+                for value, have in zip(pair, digits, strict=True)
+            )
+    except (InvalidOperation, Inexact):
+        return False
+
+
 def _moved(mantissa: int, digits: int) -> int:
     return mantissa * 10**digits if digits >= 0 else max(1, mantissa // 10**-digits)
 
