@@ -1,6 +1,6 @@
 """Every benchmark, one after the other. The long form writes RESULTS.md; `--quick` only prints.
 
-    python -m benchmarks [--quick]
+python -m benchmarks [--quick]
 """
 
 import argparse

@@ -171,7 +171,7 @@ def test_an_unknown_symbol_is_refused_with_its_neighbours() -> None:
         async with Exchange(ExchangeOptions(symbols=SYMBOLS)) as exchange:
             facts = {"venue": "binance-spot", "symbols": ("BTCUSD",), "rest_url": exchange.rest_url}
             engine = Engine(load(None, facts), lambda text: None)
-            with pytest.raises(ConfigError, match="no symbol 'BTCUSD'.*BTCUSDT"):
+            with pytest.raises(ConfigError, match=r"no symbol 'BTCUSD'.*BTCUSDT"):
                 await engine.run(lambda **facts: None)
 
     asyncio.run(asyncio.wait_for(story(), PATIENCE_S))

@@ -12,7 +12,17 @@ import pytest
 @pytest.mark.parametrize("venue", ["binance-spot", "binance-usdm"])
 def test_the_demo_stays_right(venue: str) -> None:
     seconds = 60 * float(os.environ.get("RINGBOOK_SOAK_MINUTES", "1"))
-    command = [sys.executable, "-m", "ringbook", "demo", "--venue", venue, "--json", "--seconds", str(seconds)]
+    command = [
+        sys.executable,
+        "-m",
+        "ringbook",
+        "demo",
+        "--venue",
+        venue,
+        "--json",
+        "--seconds",
+        str(seconds),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 180, check=False)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
