@@ -1,0 +1,164 @@
+"""The jitted path makes no memory, and a read makes a small, bounded number of Python objects."""
+
+import gc
+import sys
+from collections.abc import Iterator
+
+import numba
+import numpy as np
+import pytest
+from numba.core.runtime import _nrt_python, rtsys
+
+from ringbook.engine.pipeline import DRAINED
+from ringbook.engine.workspace import W_CURSOR
+from ringbook.io.direct import DirectSource
+
+from .hostile import Rig
+from .model.frames import Frame, encode
+from .test_frame_sources import TRADE, diff
+
+CALLS = 20_000
+TICKER = (
+    b'{"stream":"btcusdt@bookTicker","data":{"u":12,"s":"BTCUSDT","b":"99.00","B":"1.00","a":"101","A":"2"}}'
+)
+IMAGE = b'{"stream":"btcusdt@depth20@100ms","data":{"lastUpdateId":12,"bids":[["99.00","1"]],"asks":[["101","2"]]}}'
+
+
+def reads(count: int) -> list[bytes]:
+    """Reads of four frames: a diff that changes the top, a trade, a ticker, an image."""
+    others = b"".join(encode(Frame(1, message)) for message in (TRADE, TICKER, IMAGE))
+    return [encode(Frame(1, diff(11 + i, 1 + i % 12))) + others for i in range(count)]
+
+
+def nrt() -> tuple[int, ...]:
+    stats = rtsys.get_allocation_stats()
+    return (stats.alloc, stats.free, stats.mi_alloc, stats.mi_free)
+
+
+@pytest.fixture(autouse=True)
+def _counted() -> Iterator[None]:
+    _nrt_python.memsys_enable_stats()
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+    _nrt_python.memsys_disable_stats()
+
+
+def test_the_counter_counts() -> None:
+    """The counter sees a kernel that makes one array a call."""
+
+    @numba.njit("int64(int64[::1])")
+    def wasteful(words):
+        return (words + 1)[0]
+
+    words, before = np.zeros(100, np.int64), nrt()
+    for _ in range(50):
+        wasteful(words)
+    assert nrt()[0] - before[0] >= 50
+
+
+def test_ingest_allocates_nothing() -> None:
+    """Numba counts every array a kernel makes; there are none, nor in the slow corners of the books."""
+    rig, buf = Rig(), np.zeros(8192, np.uint8)
+    pipe = rig.pipe
+    wave = reads(CALLS + 100)
+    before, blocks = nrt(), 0
+    for number, raw in enumerate(wave):
+        if number == 100:
+            before, blocks = nrt(), sys.getallocatedblocks()
+        buf[: len(raw)] = np.frombuffer(raw, np.uint8)
+        now_ns = 1000 + number
+        result = pipe.ingest(pipe.words, pipe.ctl, buf, pipe.work, 0, len(raw), now_ns, now_ns)
+        assert result == DRAINED
+    assert nrt() == before
+    assert sys.getallocatedblocks() - blocks < 100
+    assert int(pipe.work[W_CURSOR]) == len(wave[-1])
+    assert rig.count("books") > 1000
+    assert rig.count("trades") == rig.count("tickers") == CALLS + 100
+    assert rig.book_id() == 10 + len(wave)
+
+
+def test_gaps_and_snapshots_allocate_nothing_in_numba() -> None:
+    rig = Rig()
+    body = b'{"lastUpdateId":%d,"bids":[["98.00","1"]],"asks":[["102.00","2"]]}'
+    before, last = nrt(), 10
+    for number in range(500):
+        if number == 10:
+            before = nrt()
+        rig.send(diff(last + 2))  # a gap
+        rig.send(diff(last + 3))
+        assert rig.health()[0] == "GAP"
+        assert rig.feed.snapshot(0, body % (last + 1), 0, rig.now_ns, rig.now_ns) == 0
+        last += 3
+    assert rig.health() == ["LIVE", "LIVE"]
+    assert nrt() == before
+
+
+class Counting:
+    """A receiver that keeps nothing."""
+
+    listening = True
+
+    def on_seen(self) -> None: ...
+    def on_ping(self, payload: bytes) -> None: ...
+    def on_pong(self, payload: bytes) -> None: ...
+    def on_close(self, code: int, reason: str) -> None: ...
+    def on_violation(self, code: int, reason: str) -> None: ...
+    def on_lost(self, reason: str) -> None: ...
+
+
+def peak_blocks(work) -> int:
+    """Most Python blocks alive at once above the start, sampled by the allocator's own count at each call."""
+    most, start = 0, sys.getallocatedblocks()
+
+    def sample(frame, event, argument):
+        nonlocal most
+        most = max(most, sys.getallocatedblocks() - start)
+
+    before = sys.getprofile()
+    sys.setprofile(sample)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return most
+
+
+def test_a_read_through_direct_keeps_no_object_and_makes_few() -> None:
+    rig = Rig()
+    source = DirectSource(rig.feed, Counting(), 1 << 20)
+    source.socket = None
+    wave = reads(4000)
+
+    def take(raw: bytes) -> None:
+        source.get_buffer(-1)[: len(raw)] = raw
+        source.buffer_updated(len(raw))
+
+    for raw in wave[:200]:
+        take(raw)
+    before, blocks = nrt(), sys.getallocatedblocks()
+    for raw in wave[200:-1]:
+        take(raw)
+    assert sys.getallocatedblocks() - blocks < 100
+    assert nrt() == before
+    assert peak_blocks(lambda: take(wave[-1])) < 40
+    assert rig.book_id() == 10 + len(wave)
+
+
+def test_the_number_of_objects_does_not_grow_with_the_frames_of_a_read() -> None:
+    rig = Rig()
+    source = DirectSource(rig.feed, Counting(), 1 << 20)
+    source.socket = None
+    wave = [encode(Frame(1, diff(11 + i))) for i in range(1200)]
+
+    def take(raw: bytes) -> None:
+        source.get_buffer(-1)[: len(raw)] = raw
+        source.buffer_updated(len(raw))
+
+    for raw in wave[:199]:
+        take(raw)
+    one, many = wave[199], b"".join(wave[200:])
+    few = peak_blocks(lambda: take(one))
+    assert peak_blocks(lambda: take(many)) <= few + 10
+    assert rig.book_id() == 10 + len(wave)
