@@ -47,8 +47,8 @@ RETRY_FIRST_NS, RETRY_CAP_NS = NS_PER_S // 2, 30 * NS_PER_S
 class Engine:
     """One venue, published on one bus."""
 
-    def __init__(self, config: EngineConfig, say: Callable[[str], None]) -> None:
-        self.config, self.say = config, say
+    def __init__(self, config: EngineConfig, say: Callable[[str], None], fast: bool = False) -> None:
+        self.config, self.say, self.fast = config, say, fast  # fast: aiofastnet serves the loop
         group_urls = {"market": config.ws_market_url or None}
         self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
         self.limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
@@ -133,8 +133,6 @@ class Engine:
         )
 
     # -- run
-    fast = False  # aiofastnet in use; set by run_engine
-
     async def _follow(self) -> None:
         now_ns = time.monotonic_ns()
         for link in self.links:
@@ -294,8 +292,7 @@ def run_engine(config: EngineConfig, say: Callable[[str], None], ready: Callable
         pin(config.core)
     loop, fast = event_loop(config.spin)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        engine = Engine(config, say)
-        engine.fast = fast
+        engine = Engine(config, say, fast)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, engine.stopping.set)
         runner.run(engine.run(ready))
