@@ -131,12 +131,12 @@ def test_every_kind_is_recorded_and_carries_health(venue: str) -> None:
         async with Exchange(options) as exchange, aiohttp.ClientSession() as http:
             raw = RawVenue(*SYMBOLS)
             raw.port = exchange.port
-            async with running(raw, venue_name=f"binance-{venue}", streams=streams) as run:
+            async with running(raw, venue_name=f"binance-{venue}", streams=streams, slots=1 << 15) as run:
                 await until(lambda: run.health() == ["LIVE", "LIVE"])
                 await until(lambda: min(run.count(name) for name in ("trades", "tickers")) > 3)
                 await until(lambda: run.count("books") > 20)
                 with join(run.name) as bus:
-                    records = bus.records(1000)
+                    records = bus.records(30_000)
                     assert set(records["kind"].tolist()) == kinds
                     trades = records[records["kind"] == layout.KIND_TRADE]
                     flags = {int(f) & layout.FLAG_AGGREGATED for f in trades["flags"]}

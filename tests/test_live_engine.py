@@ -120,7 +120,9 @@ def test_a_lost_connection_is_down_then_live_again() -> None:
 
 def test_pings_are_answered_and_silence_is_noticed() -> None:
     async def story() -> None:
-        options = ExchangeOptions(symbols=SYMBOLS, speed=5, ping_s=0.2, pong_timeout_s=20.0)
+        options = ExchangeOptions(
+            symbols=SYMBOLS, speed=5, ping_s=0.2, pong_timeout_s=20.0, messages_per_second=0
+        )
         async with Exchange(options) as exchange, engine_on(exchange, "t-ping", silence_s=20.0) as engine:
             await until(lambda: all_live(engine))
             await until(lambda: counter(engine, "control_frames") >= 8)
