@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ringbook.engine import layout, routes
@@ -66,6 +66,9 @@ def test_brackets_must_match(data: bytes) -> None:
 
 @given(numbers, st.integers(0, 18), st.booleans(), poisons)
 def test_decimals(token: str, digits: int, quoted: bool, poison: bytes) -> None:
+    assume(
+        quoted or token == token.strip(" \t\r\n")
+    )  # callers skip white space before and after a bare number
     data = f'"{token}"'.encode() if quoted else token.encode()
     try:
         value = model.parse(data)
@@ -92,6 +95,7 @@ def test_decimals(token: str, digits: int, quoted: bool, poison: bytes) -> None:
 
 @given(numbers, poisons)
 def test_integers(token: str, poison: bytes) -> None:
+    assume(token == token.strip(" \t\r\n"))
     data = token.encode()
     buf, at, end = placed(data, poison)
     for read in (decimals.read_integer, on_records(PLAIN.read_integer)):
