@@ -119,7 +119,11 @@ class Fragments:
 
 
 async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: Receiver) -> None:
-    """Read whole messages from aiohttp until the connection ends."""
+    """Read whole messages from aiohttp until the connection ends.
+
+    To be awaited with no other await since `ws_connect`: the bytes EarlyBytes kept must go back before the
+    loop lets aiohttp see later ones.
+    """
     reason = "closed by the peer"
     if isinstance(ws, EarlyBytes):
         ws.give_back()

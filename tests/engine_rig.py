@@ -11,6 +11,7 @@ import pytest
 from ringbook.engine import jit, layout
 from ringbook.engine.pipeline import ingest_room
 from ringbook.io.config import load
+from ringbook.io.host import event_loop
 from ringbook.io.reader import join
 from ringbook.io.run import Engine
 
@@ -89,4 +90,5 @@ def tell(story: Story) -> None:
         async with asyncio.timeout(PATIENCE_S), RawVenue(*SYMBOLS) as venue:
             await story(venue)
 
-    asyncio.run(whole())
+    with asyncio.Runner(loop_factory=lambda: event_loop(spin=False)[0]) as runner:  # as run_engine does
+        runner.run(whole())

@@ -1,11 +1,6 @@
 """The frame sources on hostile frames and on real sockets: every cut, early bytes, the end of a connection."""
 
-import asyncio
-import contextlib
 import random
-import ssl
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -16,12 +11,9 @@ from hypothesis import strategies as st
 from ringbook.engine import layout
 from ringbook.io import sources as plain_room
 from ringbook.io.direct import READ_BYTES, DirectSource
-from ringbook.io.exchange.tls import Certificate, client_context
-from ringbook.io.link import BYTES_OPTION
-from ringbook.io.sources import AIOHTTP_NEEDS, EarlyBytes, direct_obstacle, parse_close, run_plain
+from ringbook.io.sources import AIOHTTP_NEEDS, EarlyBytes, direct_obstacle, parse_close
 
 from .model.frames import Frame, encode
-from .raw_server import PATIENCE_S, accept
 from .test_frame_sources import (
     MAX_BYTES,
     STREAM,
@@ -147,97 +139,6 @@ def test_close_codes() -> None:
     assert parse_close(b"") == parse_close(b"\x03") == (1005, "")
     assert parse_close(b"\x03\xe8") == (1000, "")
     assert parse_close(b"\x03\xf0\xff") == (1008, "\ufffd")
-
-
-# -------------------------------------------------------------------------------- real sockets
-FRAMES = [Frame(1, diff(11)), Frame(9, b"hello"), Frame(1, diff(12, 9)), Frame(1, diff(13))]
-
-
-@contextlib.asynccontextmanager
-async def early_server(head: bytes, tail: bytes, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
-    """A server that writes its 101 and `head` at once, and `tail` when the client has spoken."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        serving.append(asyncio.current_task())
-        request = await reader.readuntil(b"\r\n\r\n")
-        writer.write(accept(request) + head)
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            await reader.readexactly(1)
-            writer.write(tail)
-            await reader.read()
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-
-    serving: list[Any] = []
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await asyncio.gather(*serving)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await asyncio.sleep(0.005)
-
-
-async def read_early(source: str, cut: int, tls: tuple | None) -> tuple[bytes, list]:
-    """Records and events of FRAMES, the first `cut` bytes of which came behind the handshake."""
-    feed, script = make()
-    data = b"".join(map(encode, FRAMES))
-    server_tls, client_tls = tls or (None, True)
-    async with (
-        asyncio.timeout(PATIENCE_S),
-        early_server(data[:cut], data[cut:], server_tls) as port,
-        aiohttp.ClientSession(ws_response_class=EarlyBytes) as session,
-    ):
-        url = f"{'wss' if tls else 'ws'}://localhost:{port}/stream"
-        ws = await session.ws_connect(
-            url,
-            ssl=client_tls,
-            autoping=False,
-            autoclose=False,
-            compress=0,
-            max_msg_size=MAX_BYTES,
-            **BYTES_OPTION,
-        )
-        assert isinstance(ws, EarlyBytes)
-        assert direct_obstacle(ws) is None
-        assert ws.early == data[:cut]  # or this test would show nothing
-        task = None
-        if source == "direct":
-            DirectSource(feed, script, MAX_BYTES).take_over(ws)
-        else:
-            task = asyncio.create_task(run_plain(ws, feed, script))
-        await ws.ping(b"go on")
-        await until(lambda: feed.pipeline.space.states[0]["book_id"] == 13)
-        await ws._writer.close(1000, b"")
-        ws._response.close()
-        if task:
-            await task
-    return records(feed), script.heard
-
-
-CUTS = (0, 1, 2, 40, len(encode(FRAMES[0])), len(encode(FRAMES[0])) + 3, 300)
-
-
-@pytest.mark.parametrize("source", ["direct", "plain"])
-def test_frames_right_behind_the_handshake_are_not_lost(source: str) -> None:
-    plain, heard = by_plain(b"".join(map(encode, FRAMES)))
-    for cut in CUTS:
-        assert asyncio.run(read_early(source, cut, None)) == (records(plain), heard.heard), cut
-
-
-@pytest.mark.parametrize("source", ["direct", "plain"])
-def test_nor_on_tls(source: str, tmp_path: Path) -> None:
-    pytest.importorskip("trustme", reason="certificates come from the extra `exchange`")
-    certificate = Certificate("localhost", tmp_path / "ca.pem")
-    tls = (certificate.server_context(), client_context(certificate.ca_file))
-    plain, heard = by_plain(b"".join(map(encode, FRAMES)))
-    for cut in CUTS[3:6]:
-        assert asyncio.run(read_early(source, cut, tls)) == (records(plain), heard.heard), cut
 
 
 # -------------------------------------------------------------------------------- aiohttp's private side
