@@ -386,7 +386,8 @@ route_dtype = np.dtype(
     align=True,
 )
 
-# What a scanner answers; negative = not decoded, and nothing was changed but `frame.error_at`.
+# What a scanner answers; negative = not decoded: of the frame only `error_at` counts, and for OFF_GRID, OVERFLOW
+# and TOO_MANY_LEVELS also the symbol, kind and ids read so far.
 DECODED = 0
 NOT_MARKET_DATA = -1  # ack, error, serverShutdown, unknown shape → Python
 NEEDS_SLOW_PATH = -2  # escapes in keys, duplicate keys …: valid JSON this scanner leaves to orjson

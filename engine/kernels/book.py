@@ -45,7 +45,6 @@ from .llvm import insert_word, prefetch, remove_word
 
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
 LINE_WORDS = LINE_BYTES // WORD_BYTES
-UNCOUNTED = {"_nrt": False}  # allocates nothing, so it need not count references: two locked adds a row less
 
 
 @kernel(void(words_out, i64, i64))
@@ -104,7 +103,7 @@ def find_block(words, directory, blocks, key):
 
 
 # Inlined, because passing an array costs more than half of what this does.
-@kernel(i64(words_out, i64, i64, i64, i64, i64, i64), inline="always", **UNCOUNTED)
+@kernel(i64(words_out, i64, i64, i64, i64, i64, i64), inline="always")
 def set_at(words, base, side, room, block, key, qty):
     """Set the quantity at a key: the one leaf that every change of a book goes through.
 
@@ -159,7 +158,7 @@ def set_at(words, base, side, room, block, key, qty):
     return rank
 
 
-@kernel(i64(words_out, i64, i64, i64, i64), **UNCOUNTED)
+@kernel(i64(words_out, i64, i64, i64, i64))
 def set_level(words, base, side, price, qty):
     """Set the quantity at a price, 0 or less deletes.
 
@@ -177,7 +176,7 @@ def set_level(words, base, side, price, qty):
     return set_at(words, base, side, room, block, key, qty)
 
 
-@kernel(i64(words_out, i64, i64, Rows, i64), **UNCOUNTED)
+@kernel(i64(words_out, i64, i64, Rows, i64))
 def apply_rows(words, base, side, rows, count):
     """Apply one message's rows of a side in their order; the last of a price wins.
 
@@ -240,7 +239,7 @@ def set_horizon(words, base, side, price):
     words[base + B_HORIZON + side] = sign * min(sign * price, limit)
 
 
-@kernel(i64(words_in, i64, i64, words_out, i64, i64, i64), **UNCOUNTED)
+@kernel(i64(words_in, i64, i64, words_out, i64, i64, i64))
 def write_top(words, base, side, out, price_at, qty_at, n):
     """Write the best `n` levels of a side, unused entries 0.
 
