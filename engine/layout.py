@@ -35,7 +35,7 @@ KIND_TRADE = 2  # one trade, or one aggregated trade (FLAG_AGGREGATED)
 KIND_TICKER = 3  # the venue's own best bid and offer
 KIND_STATUS = 4  # a symbol's or the engine's health changed, and why
 KIND_DEPTH = 5  # the venue's own partial-depth image (never mixed into the full book)
-KIND_DELTA = 6  # reserved: rows of one diff over several slots
+KIND_DELTA = 6  # rows of one diff as the venue sent them, over as many slots as they need (FLAG_MORE)
 KIND_NAMES = {1: "BOOK", 2: "TRADE", 3: "TICKER", 4: "STATUS", 5: "DEPTH", 6: "DELTA"}
 
 INIT, SYNCING, LIVE, STALE, GAP, DOWN = range(6)
@@ -43,6 +43,7 @@ HEALTH_NAMES = ("INIT", "SYNCING", "LIVE", "STALE", "GAP", "DOWN")
 
 FLAG_AGGREGATED = 1  # TRADE: several fills of one taker order at one price
 FLAG_SNAPSHOT = 2  # BOOK: published because a snapshot was loaded, not because of a diff
+FLAG_MORE = 8  # DELTA: the next slot goes on with the same diff
 FLAG_FROM_BOARD = 4  # set by a reader in its own copy: taken from the board after a lap or at the start
 
 # Why a symbol changed health; carried by STATUS records and the counters.
@@ -69,7 +70,7 @@ CAUSE_NAMES = (
 #   | seq  |kind|health|side|flags|symbol_id|event_ns|txn_ns |recv_ns|recv_mono_ns|publish_ns|first_update_id|
 #   64             72                  88               96              104     112       120        128
 #   | last_update_id | horizon bid,ask | count bid,ask  | depth bid,ask | cause | ids_missed | checksum |
-#   128 payload: BOOK, DEPTH, TICKER   price[2][N] then qty[2][N]
+#   128 payload: BOOK, DEPTH, TICKER, DELTA   price[2][N] then qty[2][N]
 #                TRADE                 trade_price trade_qty trade_id trade_first_id trade_last_id
 #                STATUS                old_health blind_ns status_detail
 RECORD_HEADER_BYTES = 128
@@ -162,6 +163,7 @@ header_dtype = np.dtype(
             "symbols_off", "counters_off", "histograms_off", "board_off", "ring_off", "books_off", "scratch_off",
             "generation", "prev_last_seq", "first_seq", "created_ns",
             "pid", "pid_namespace", "start_ticks", "boot_id", "venue", "init_state", "symbol_count",
+            "features",
             "head", "heartbeat_ns", "writer_state",
         ],
         "formats": [
@@ -170,6 +172,7 @@ header_dtype = np.dtype(
             "<i8", "<i8", "<i8", "<i8", "<i8", "<i8", "<i8",
             "<i8", "<i8", "<i8", "<i8",
             "<i8", "<i8", "<i8", "S16", "S32", "<i8", "<i8",
+            "<i8",
             "<i8", "<i8", "<i8",
         ],
         "offsets": [
@@ -178,6 +181,7 @@ header_dtype = np.dtype(
             80, 88, 96, 104, 112, 120, 128,
             256, 264, 272, 280,
             288, 296, 304, 312, 328, 384, 392,
+            400,
             512, 640, 648,
         ],
         "itemsize": PAGE_BYTES,
@@ -190,11 +194,13 @@ def _header_word(field: str) -> int:
 
 
 H_SYMBOL_COUNT = _header_word("symbol_count")  # rows valid in the symbol table; append only
+H_FEATURES = _header_word("features")  # FEATURE_* of this writer
 H_HEAD = _header_word("head")  # next seq to publish; stored once per drained batch
 H_HEARTBEAT = _header_word("heartbeat_ns")  # CLOCK_REALTIME, by the ingest loop itself
 H_WRITER_STATE = _header_word("writer_state")
 
 NOT_READY, READY = 0, 1  # init_state
+FEATURE_DELTAS = 1  # every diff applied to a book is on the ring as DELTA records
 BOOT, RUN, CLOSED, SUPERSEDED = range(4)  # writer_state
 WRITER_STATE_NAMES = ("BOOT", "RUN", "CLOSED", "SUPERSEDED")
 
@@ -218,7 +224,7 @@ COUNTER_NAMES = (
     "levels", "duplicates", "buffered", "buffer_drops", "gaps", "resyncs", "orphan_deletes", "evictions",
     "slow_decodes", "unknown_frames", "acks", "venue_errors", "malformed", "unrepresentable", "oversize",
     "crossed", "full_reads", "backlog_bytes", "wakes", "connects", "disconnects", "snapshots",
-    "snapshot_failures", "stale_streams", "control_frames", "unchanged_books", "book_requests",
+    "snapshot_failures", "stale_streams", "control_frames", "unchanged_books", "book_requests", "deltas",
 )  # fmt: skip
 COUNTER_WORDS = PAGE_BYTES // WORD_BYTES
 C = {name: index for index, name in enumerate(COUNTER_NAMES)}

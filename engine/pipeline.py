@@ -9,7 +9,15 @@ from . import layout, workspace
 from .kernels import session
 from .kernels.book import book_reset
 from .kernels.session import DRAINED, HANDED_BACK
-from .workspace import W_INJECTED_CLOCK, W_MONO_NS, W_NEXT_SEQ, W_PUBLISH_ALL, W_RECV_NS, W_SNAPSHOT_LIMIT
+from .workspace import (
+    W_DELTAS,
+    W_INJECTED_CLOCK,
+    W_MONO_NS,
+    W_NEXT_SEQ,
+    W_PUBLISH_ALL,
+    W_RECV_NS,
+    W_SNAPSHOT_LIMIT,
+)
 
 __all__ = ["DRAINED", "HANDED_BACK", "Pipeline", "ingest_room"]
 
@@ -30,6 +38,7 @@ class Pipeline:
     next_seq       seq of the first record
     injected_clock publish stamps repeat the receive stamps, so that a replay is the same to the bit
     publish_all    publish a BOOK for every accepted diff, not only when the top N changed
+    deltas         publish the rows of every applied diff too, for readers that keep full books
     """
 
     def __init__(
@@ -43,6 +52,7 @@ class Pipeline:
         next_seq: int = 1,
         injected_clock: bool = False,
         publish_all: bool = False,
+        deltas: bool = False,
         pending_words: int = workspace.PENDING_WORDS_DEFAULT,
         max_message_bytes: int = 16 << 20,
     ) -> None:
@@ -54,6 +64,8 @@ class Pipeline:
         self.work = self.space.work
         self.work[W_NEXT_SEQ] = next_seq
         self.work[W_INJECTED_CLOCK], self.work[W_PUBLISH_ALL] = int(injected_clock), int(publish_all)
+        self.work[W_DELTAS] = int(deltas)
+        words[layout.H_FEATURES] = layout.FEATURE_DELTAS if deltas else 0
         start = int(geo[layout.GEO_COUNTERS])
         self.counters = words[start : start + len(layout.COUNTER_NAMES)]
 

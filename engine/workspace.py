@@ -24,6 +24,7 @@ W_CHANGED = 27  # 1: some symbol's state changed and Python should look
 W_MAX_MESSAGE = 28
 W_SNAPSHOT_LIMIT = 29  # levels a side the last REST request asked for
 W_PENDING_WORDS = 30  # room for buffered diffs per symbol
+W_DELTAS = 31  # 1: publish every applied diff as DELTA records too
 W_FRAME, W_INSTRUMENTS, W_STATES, W_ARRIVALS, W_ROUTES, W_ROWS, W_PENDING, W_ROUTE_COUNT = range(32, 40)
 SCALAR_WORDS = 64
 

@@ -54,7 +54,8 @@ def open_pipeline(config: EngineConfig, venue: Venue, bus: WriterBus) -> Pipelin
     return Pipeline(
         bus.words, bus.ctl, bus.geo, venue.scanner,
         route_count=routes.slots_for(names), next_seq=bus.next_seq, publish_all=config.publish_all,
-        pending_words=config.pending_words, max_message_bytes=config.max_message_bytes,
+        deltas=config.deltas, pending_words=config.pending_words,
+        max_message_bytes=config.max_message_bytes,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from . import commands
 from .errors import RingbookError
 
 VENUES = "binance-spot, binance-usdm"
-KINDS = tuple(name for name in KIND_NAMES.values() if name != "DELTA")  # no writer publishes DELTA yet
+KINDS = tuple(KIND_NAMES.values())
 BUS = "name of the bus; default: the only one"
 DIE = "stop when the process that started this one ends; its pid, if it may already be gone"
 
@@ -41,6 +41,7 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--core", type=int, help="pin the engine to this core")
     add("--snapshot-limit", type=int, help="levels a side asked of REST")
     add("--publish-all", action="store_true", default=None, help="publish a BOOK for every diff")
+    add("--deltas", action="store_true", default=None, help="publish the rows of every diff too")
     add("--ws-url", help="websocket base, in place of the venue's")
     add("--ws-market-url", help="websocket base of USD-M's /market streams")
     add("--rest-url", help="REST base, in place of the venue's")

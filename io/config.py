@@ -38,6 +38,7 @@ class EngineConfig:
     core             core to pin to; -1 for none
     snapshot_limit   levels a side asked of REST; the venue's most when 0
     publish_all      publish a BOOK for every diff, not only when the top changed
+    deltas           publish the rows of every diff too, for readers that follow full depth
     ws_url, ws_market_url, rest_url   addresses in place of the venue's
     ca_file          certificate authority to trust besides the system's
     max_message_bytes   largest websocket message accepted
@@ -61,6 +62,7 @@ class EngineConfig:
     core: int = -1
     snapshot_limit: int = 0
     publish_all: bool = False
+    deltas: bool = False
     ws_url: str = ""
     ws_market_url: str = ""
     rest_url: str = ""

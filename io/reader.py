@@ -1,7 +1,7 @@
 """The Python door: join a bus and read it; everything works on read-only memory."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from ..engine.kernels import cursor as cursors
 from ..engine.kernels import ring
 from ..engine.percentiles import percentiles
 from .attach import Attachment, attach, only_bus, symbol_table
+from .depth import Depth
 from .errors import BookNotLive, RingbookError
 from .follow import Follower
 from .owner import Verdict
@@ -108,6 +109,14 @@ class Bus:
         """
         self._check_end(on_end)
         return Follower(Place(self.link, symbol, kind, start), self._stop, on_end, timeout_s)
+
+    def depth(self, symbols: Iterable[str] | None = None) -> Depth:
+        """Follow full-depth books from now on, missing nothing; the writer must publish DELTA records.
+
+        symbols  None for all that are active now; each costs one book of private memory
+        Returns  a Depth: call `advance()` as often as you like, then `book(symbol)`.
+        """
+        return Depth(self.link, symbols)
 
     def spin(
         self,

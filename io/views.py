@@ -116,24 +116,35 @@ def top_book(link: Attachment, table: np.ndarray, symbol_id: int, verdict: Verdi
 def full_book(link: Attachment, table: np.ndarray, symbol_id: int, verdict: Verdict) -> Book:
     """Every level held, copied under its seqlock; the writer is asked for a copy if it is too fast."""
     from ..engine import jit
-    from ..engine.kernels.book_check import dump_side
 
     jit.warm(rooms=("book_area", "book_check"))
     blocks = int(link.geo[layout.GEO_BOOK_BLOCKS])
     words = np.zeros(layout.book_words(blocks), np.int64)
-    _copy_book(link, symbol_id, blocks, words)
+    copy_book(link, symbol_id, blocks, words)
+    return book_of_words(words, blocks, table[symbol_id], verdict)
+
+
+def book_of_words(words: np.ndarray, blocks: int, row: np.void, verdict: Verdict) -> Book:
+    """Every level of a private full book.
+
+    words   int64[book_words(blocks)]
+    blocks  its pool
+    row     symbol_dtype scalar
+    """
+    from ..engine.kernels.book_check import dump_side
+
     rows = np.zeros((SIDES, blocks * layout.BLOCK_LEVELS), layout.level_dtype)
     counts = [dump_side(words, 0, blocks, side, rows) for side in range(SIDES)]
     flat = rows.view(np.int64).reshape(SIDES, -1, 2)
     levels = [flat[side, : counts[side]].copy() for side in range(SIDES)]
     return _book(
-        table[symbol_id], verdict, levels, int(words[layout.B_HEALTH]), counts,
+        row, verdict, levels, int(words[layout.B_HEALTH]), counts,
         words[layout.B_HORIZON : layout.B_HORIZON + SIDES], int(words[layout.B_LAST_ID]),
         int(words[layout.B_AS_OF]), int(words[layout.B_RECV]), is_full=True,
     )  # fmt: skip
 
 
-def _copy_book(link: Attachment, symbol_id: int, blocks: int, out: np.ndarray) -> None:
+def copy_book(link: Attachment, symbol_id: int, blocks: int, out: np.ndarray) -> None:
     """Copy a full book, by retrying and then by asking; raises BookBusy when neither helped."""
     from ..engine.kernels.book_area import copy_book_retry, read_scratch, scratch_version
     from ..engine.kernels.lifecycle import put_word

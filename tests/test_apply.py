@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,12 +28,12 @@ levels = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=4)
 class Rig:
     """One symbol on a bus in memory, fed with decoded frames."""
 
-    def __init__(self, rule_name: str, *, publish_all: bool = False, pending_words: int = 4096) -> None:
-        self.bus = MemoryBus(256, 5, 2, BLOCKS)
+    def __init__(self, rule_name: str, *, slots: int = 256, top_n: int = 5, **options: Any) -> None:
+        self.bus = MemoryBus(slots, top_n, 2, BLOCKS)
+        options = {"pending_words": 4096} | options
         self.pipe = Pipeline(
-            self.bus.words, self.bus.ctl, self.bus.geo, "binance",
-            injected_clock=True, publish_all=publish_all, pending_words=pending_words,
-        )  # fmt: skip
+            self.bus.words, self.bus.ctl, self.bus.geo, "binance", injected_clock=True, **options
+        )
         self.symbol_id = self.bus.add_symbol(b"TESTUSDT", "test", 0, 0, 1, 1)
         self.pipe.space.instruments[self.symbol_id]["rule"] = RULES[rule_name]
         self.pipe.open_book(self.symbol_id)
@@ -77,7 +78,7 @@ class Rig:
     def records(self, since: int = 1) -> np.ndarray:
         """Records published from seq `since` on."""
         raw = self.bus.records(since, self.pipe.next_seq)
-        return raw.view(layout.record_dtype(5)).reshape(-1)
+        return raw.view(layout.record_dtype(int(self.bus.geo[layout.GEO_TOP_N]))).reshape(-1)
 
 
 def crossed(book: tuple[dict, dict]) -> bool:

@@ -74,7 +74,7 @@ def test_what_the_parser_takes_and_a_command_refuses(home, capsys):
 
 
 def test_kinds_offered_are_those_published():
-    assert set(KINDS) == set(layout.KIND_NAMES.values()) - {layout.KIND_NAMES[layout.KIND_DELTA]}
+    assert set(KINDS) == set(layout.KIND_NAMES.values())
 
 
 def test_version(capsys):

@@ -21,7 +21,7 @@ magic:0:8 layout_major:8:4 layout_minor:12:4 byte_order:16:8 schema_hash:24:8 fi
 top_n:48:8 symbol_capacity:56:8 book_blocks:64:8 slot_bytes:72:8 symbols_off:80:8 counters_off:88:8
 histograms_off:96:8 board_off:104:8 ring_off:112:8 books_off:120:8 scratch_off:128:8 generation:256:8
 prev_last_seq:264:8 first_seq:272:8 created_ns:280:8 pid:288:8 pid_namespace:296:8 start_ticks:304:8
-boot_id:312:16 venue:328:32 init_state:384:8 symbol_count:392:8 head:512:8 heartbeat_ns:640:8
+boot_id:312:16 venue:328:32 init_state:384:8 symbol_count:392:8 features:400:8 head:512:8 heartbeat_ns:640:8
 writer_state:648:8
 """
 SYMBOL_PICTURE = """

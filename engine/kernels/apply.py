@@ -21,14 +21,17 @@ from ..workspace import (
     ST_WANTS,
     W_ARRIVALS,
     W_CHANGED,
+    W_DELTAS,
     W_INSTRUMENTS,
     W_MONO_NS,
     W_NEXT_SEQ,
     W_PUBLISH_ALL,
     W_RECV_NS,
 )
+from . import llvm
 from .book import apply_rows, is_crossed
 from .book_area import book_begin, book_end
+from .delta import count_parts, emit_delta
 from .emit import book_of, count, emit_book, emit_image, emit_status, emit_trade, state_of
 from .histogram import record
 from .pending import clear_pending, keep_diff
@@ -128,8 +131,11 @@ def apply_diff(words, work, frame, rows, symbol_id):
     crossed = is_crossed(words, base)
     shown = rank < work[layout.GEO_TOP_N] or work[W_PUBLISH_ALL] == 1
     health = layout.GAP if crossed else work[state + ST_HEALTH]
-    as_of = work[W_NEXT_SEQ] if shown else work[W_NEXT_SEQ] - 1
+    parts = count_parts(work, frame) if work[W_DELTAS] == 1 and not crossed else 0
+    as_of = llvm.wrapping_add(work[W_NEXT_SEQ], parts - 1 + shown)
     book_end(words, base, as_of, frame[0].last_id, work[W_RECV_NS], frame[0].event_ns, health)
+    if parts > 0:
+        emit_delta(words, work, frame, rows, symbol_id)
     if crossed:
         lose_book(words, work, frame, symbol_id, layout.CAUSE_CROSSED)
     elif work[state + ST_HEALTH] == layout.STALE:

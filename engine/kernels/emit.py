@@ -127,6 +127,21 @@ def blank_payload(words, work, slot, written):
         llvm.store_relaxed(words, word, i64(0))
 
 
+@kernel(void(words_out, i64, i64))
+def describe_book(words, slot, base):
+    """Write depth and horizon of a full book into a record's header.
+
+    words  int64[:], the bus
+    slot   word offset of the record
+    base   first word of the book
+    """
+    sides = base + layout.B_SIDE + layout.S_LEVELS
+    depth = words[sides] | (words[sides + layout.B_SIDE_WORDS] << 32)
+    llvm.store_relaxed(words, slot + layout.R_DEPTH, depth)
+    for side in range(SIDES):
+        llvm.store_relaxed(words, slot + layout.R_HORIZON + side, words[base + layout.B_HORIZON + side])
+
+
 @kernel(void(words_out, words_out, Frame, i64, i64))
 def emit_book(words, work, frame, symbol_id, flags):
     """Publish the top N of a symbol's full book, on the ring and on the board.
@@ -145,11 +160,7 @@ def emit_book(words, work, frame, symbol_id, flags):
     bids = write_top(words, base, BID, words, price_at, qty_at, top_n)
     asks = write_top(words, base, ASK, words, price_at + top_n, qty_at + top_n, top_n)
     llvm.store_relaxed(words, slot + layout.R_COUNT, bids | (asks << 32))
-    sides = base + layout.B_SIDE + layout.S_LEVELS
-    depth = words[sides] | (words[sides + layout.B_SIDE_WORDS] << 32)
-    llvm.store_relaxed(words, slot + layout.R_DEPTH, depth)
-    for side in range(SIDES):
-        llvm.store_relaxed(words, slot + layout.R_HORIZON + side, words[base + layout.B_HORIZON + side])
+    describe_book(words, slot, base)
     close_record(words, work, slot, C_BOOKS, symbol_id)
 
 

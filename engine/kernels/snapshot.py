@@ -12,6 +12,7 @@ from ..workspace import (
     ST_BOOK_ID,
     ST_COUNT,
     ST_FIRST,
+    ST_HEALTH,
     ST_PHASE,
     ST_USED,
     ST_WANTS,
@@ -162,7 +163,7 @@ def take_snapshot(words, work, frame, rows, symbol_id):
     hole = replay_pending(words, work, frame, rows, symbol_id)
     crossed = is_crossed(words, base)
     # Not LIVE yet: set_health below says so, together with the records that carry it.
-    book_end(words, base, 0, work[state + ST_BOOK_ID], 0, frame[0].event_ns, layout.SYNCING)
+    book_end(words, base, 0, work[state + ST_BOOK_ID], 0, frame[0].event_ns, work[state + ST_HEALTH])
     if hole > 0:
         keep_from(work, symbol_id, hole)
         return i64(SNAPSHOT_GAP)
