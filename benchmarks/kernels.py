@@ -45,10 +45,10 @@ class Quiet:
     def on_rescaled(self, old_id: int, new_id: int) -> None: ...
 
 
-def make_feed(market: str, symbol_capacity: int = 4) -> Feed:
+def make_feed(market: str, symbol_capacity: int = 4, slots: int = 16_384) -> Feed:
     """A feed on a bus in memory, one symbol, its diff stream routed, not yet in sync."""
     venue = get_venue(frames.VENUES[market])
-    bus = MemoryBus(16_384, 20, symbol_capacity)
+    bus = MemoryBus(slots, 20, symbol_capacity)
     pipeline = Pipeline(bus.words, bus.ctl, bus.geo, venue.scanner, route_count=routes.slots_for(16))
     feed = Feed(pipeline, bus, venue.name, venue.rule, venue.time_unit_ns, Quiet())
     symbol = frames.SYMBOLS[market]

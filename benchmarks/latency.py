@@ -1,22 +1,26 @@
 """Wire → record latency, no reader attached: one 20-level diff at a time, paced, through a real websocket.
 
-    python -m benchmarks.latency [--rate 10000] [--messages 20000] [--rounds 3]
+    python -m benchmarks.latency [--rates 1000,10000,50000] [--messages 16000] [--rounds 3] [--tls]
 
-A sender process on core 0 writes the time of sending into each message (as its venue time, in ns); the engine
-side on core 1 reads, decodes, applies and publishes; wire → record is publish stamp minus send stamp, taken
-from the records themselves. `raw socket` is the floor: a bare non-blocking or blocking recv, no work at all.
-Sources are interleaved; percentiles are medians over the rounds.
+A sender process on core 0 writes the time of sending into each message; the receiver on core 1 reads, decodes,
+applies and publishes; wire → record is publish stamp minus send stamp, taken from the records themselves.
+`bare socket` is the floor: recv and no work at all. The Rust stack does the same work (see `rust/`): blocking is
+tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant publishes one record for
+every message, and all must come to the same digest of their records. Contestants are interleaved; percentiles
+are medians over the rounds.
 """
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import socket
+import ssl
 import sys
+import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
+from dataclasses import dataclass
+from pathlib import Path
 
 import aiohttp
 import numpy as np
@@ -25,82 +29,32 @@ from ringbook.engine import jit, layout
 from ringbook.engine.pipeline import ingest_room
 from ringbook.engine.workspace import W_NEXT_SEQ, W_PUBLISH_ALL
 from ringbook.io.direct import DirectSource
-from ringbook.io.exchange.flood import client_message
+from ringbook.io.feed import Feed
 from ringbook.io.host import SpinSelector
 from ringbook.io.sources import EarlyBytes, run_plain
 
-from . import frames
+from . import frames, yardstick
 from .kernels import make_feed
 from .machine import describe, table
+from .paced import E_AT, SNAPSHOT, STAMP_DIGITS, Identity, messages, sender
+from .rust_offline import fold_all
 
-E_AT = b'"E":'
-STAMP_DIGITS = 19
-HELLO = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-)
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-SNAPSHOT = b'{"lastUpdateId":1,"bids":[["60000.00","1"]],"asks":[["70000.00","1"]]}'
+WARM = 500  # the first messages warm caches
+BARE, PLAIN, DIRECT, FAST, RUST = "bare socket", "plain", "direct", "direct + aiofastnet", "Rust"
 
 
-def level(price: int, number: int) -> str:
-    """One level as the venue prints it."""
-    return f'["{price}.{number:02d}000000","0.{number + 1:02d}000000"]'
+@dataclass(frozen=True)
+class Run:
+    """One run: how many messages at which rate, spinning or blocking, with TLS or without."""
 
+    count: int
+    rate: float
+    spin: bool
+    identity: Identity | None
 
-def messages(count: int) -> list[bytes]:
-    """Valid consecutive diffs of 20 recorded levels, bids under asks, room for a stamp in E."""
-    made = []
-    for number in range(count):
-        bids = ",".join(
-            f'["{60000 - (number * 7 + i * 13) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]'
-            for i in range(10)
-        )
-        asks = ",".join(
-            f'["{60001 + (number * 11 + i * 17) % 900}.{i:02d}000000","0.{i + 1:02d}000000"]'
-            for i in range(10)
-        )
-        made.append(
-            b'{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":%019d,"s":"BTCUSDT","U":%d,"u":%d,"b":[%s],"a":[%s]}}'
-            % (0, number + 2, number + 2, bids.encode(), asks.encode())
-        )
-    return made
-
-
-def send(listener: socket.socket, count: int, rate: float, raw: bool) -> None:
-    """The sender process: shake hands, wait for a byte to begin, send paced."""
-    os.sched_setaffinity(0, {0})
-    connection, _ = listener.accept()
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if raw:
-        connection.recv(1)
-    else:
-        handshake(connection)
-    data, offsets = frames.packed(messages(count), framed=True)
-    view, at = memoryview(data), []
-    for start, stop in pairwise(offsets.tolist()):
-        at.append(start + bytes(data[start:stop]).index(E_AT) + len(E_AT))
-    due, step = time.time_ns() + 50_000_000, int(1e9 / rate)
-    for number in range(count):
-        while (now := time.time_ns()) < due:
-            pass
-        view[at[number] : at[number] + STAMP_DIGITS] = b"%019d" % now
-        connection.sendall(view[offsets[number] : offsets[number + 1]])
-        due += step
-    connection.recv(1)
-
-
-def handshake(connection: socket.socket) -> None:
-    """Answer the upgrade, then wait for the first client frame."""
-    import base64
-    import hashlib
-
-    reader = connection.makefile("rb")
-    key = b""
-    while line := reader.readline().strip():
-        if line.lower().startswith(b"sec-websocket-key:"):
-            key = line.split(b":", 1)[1].strip()
-    connection.sendall(HELLO + base64.b64encode(hashlib.sha1(key + GUID).digest()) + b"\r\n\r\n")
-    client_message(reader.read)
+    def context(self) -> ssl.SSLContext | None:
+        """What a receiver trusts."""
+        return ssl.create_default_context(cafile=self.identity.ca_file) if self.identity else None
 
 
 class Nobody:
@@ -125,119 +79,152 @@ class Nobody:
         self.done.set()
 
 
-def measure_feed(source: str, spin: bool, fast: bool, port: int, count: int) -> np.ndarray:
-    """Latencies in ns of one run through a frame source."""
-    feed = make_feed("spot")
+def measure_feed(run: Run, source: str, fast: bool, port: int) -> tuple[np.ndarray, int]:
+    """Percentiles of one run through a frame source, and the digest of its records."""
+    feed = make_feed("spot", slots=1 << (run.count + 16).bit_length())
     feed.pipeline.space.instruments["time_unit_ns"] = 1
     assert feed.snapshot(0, SNAPSHOT, 0, 1, 1) == 0
-    first, feed.pipeline.work[W_PUBLISH_ALL] = feed.pipeline.next_seq, 1  # one record for every message
-    loop = asyncio.SelectorEventLoop(SpinSelector() if spin else None)
+    first, feed.pipeline.work[W_PUBLISH_ALL] = feed.pipeline.next_seq, 1
+    loop = asyncio.SelectorEventLoop(SpinSelector() if run.spin else None)
     if fast:
         import aiofastnet
 
         aiofastnet.patch_loop(loop)
-    stamps = np.zeros((count, 2), np.int64)
-
-    async def follow() -> None:
-        done, work, seen = asyncio.Event(), feed.pipeline.work, [first]
-        words, geo = feed.pipeline.words, feed.pipeline.geo
-        slots, mask = int(geo[layout.GEO_SLOT_WORDS]), int(geo[layout.GEO_SLOT_MASK])
-
-        def is_over() -> bool:
-            for seq in range(seen[0], int(work[W_NEXT_SEQ])):
-                at = int(geo[layout.GEO_RING]) + (seq & mask) * slots
-                stamps[seq - first] = words[at + layout.R_EVENT], words[at + layout.R_PUBLISH]
-            seen[0] = int(work[W_NEXT_SEQ])
-            return seen[0] - first >= count
-
-        receiver = Nobody(done, is_over)
-        async with aiohttp.ClientSession(ws_response_class=EarlyBytes) as session:
-            url = f"http://127.0.0.1:{port}/"
-            ws = await session.ws_connect(url, autoping=False, autoclose=False, compress=0, max_msg_size=0)
-            if source == "direct":
-                DirectSource(feed, receiver, 1 << 20).take_over(ws)
-                await ws.send_str("go")
-                await asyncio.wait_for(done.wait(), 120)
-            else:
-                await ws.send_str("go")
-                reading = asyncio.create_task(run_plain(ws, feed, receiver))
-                await asyncio.wait_for(done.wait(), 120)
-                reading.cancel()
-            ws._response.close()
-
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(follow())
+        runner.run(follow(run, feed, source, port, first))
     assert feed.pipeline.space.states[0]["health"] == layout.LIVE
     assert feed.pipeline.counters[layout.C["gaps"]] == 0
-    return stamps[:, 1] - stamps[:, 0]
+    return harvest(feed, first, run.count)
 
 
-def measure_raw(spin: bool, port: int, count: int) -> np.ndarray:
-    """Latencies in ns of a bare socket that reads and does nothing else."""
+async def follow(run: Run, feed: Feed, source: str, port: int, first: int) -> None:
+    """Read until every message is a record."""
+    done, work = asyncio.Event(), feed.pipeline.work
+    receiver = Nobody(done, lambda: int(work[W_NEXT_SEQ]) - first >= run.count)
+    context = run.context()
+    async with aiohttp.ClientSession(ws_response_class=EarlyBytes) as session:
+        url = f"{'https' if context else 'http'}://localhost:{port}/"
+        ws = await session.ws_connect(
+            url, autoping=False, autoclose=False, compress=0, max_msg_size=0, ssl=context or True
+        )
+        if source == PLAIN:
+            await ws.send_str("go")
+            reading = asyncio.create_task(run_plain(ws, feed, receiver))
+            await asyncio.wait_for(done.wait(), 120)
+            reading.cancel()
+        else:
+            DirectSource(feed, receiver, 1 << 20).take_over(ws)
+            await ws.send_str("go")
+            await asyncio.wait_for(done.wait(), 120)
+        ws._response.close()
+
+
+def harvest(feed: Feed, first: int, count: int) -> tuple[np.ndarray, int]:
+    """Latencies from the records themselves, and their digest."""
+    words, geo = feed.pipeline.words, feed.pipeline.geo
+    width, mask = int(geo[layout.GEO_SLOT_WORDS]), int(geo[layout.GEO_SLOT_MASK])
+    at = geo[layout.GEO_RING] + (np.arange(first, first + count) & mask) * width
+    latencies = words[at + layout.R_PUBLISH] - words[at + layout.R_EVENT]
+    return quantiles(latencies), fold_all(words, at, width) & (1 << 64) - 1
+
+
+def quantiles(latencies: np.ndarray) -> np.ndarray:
+    """p50, p99, p99.9 in ns without the first messages."""
+    return np.percentile(latencies[WARM:], [50, 99, 99.9])
+
+
+def measure_bare(run: Run, port: int) -> np.ndarray:
+    """Percentiles of a bare socket that reads and does nothing else."""
     connection = socket.create_connection(("127.0.0.1", port))
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.setblocking(not spin)
-    sizes = np.diff(frames.packed(messages(count), framed=True)[1]).tolist()
+    context = run.context()
+    if context:
+        connection = context.wrap_socket(connection, server_hostname="localhost")
+    sizes = np.diff(frames.packed(messages(run.count), framed=True)[1]).tolist()
     buffer, taken = bytearray(1 << 20), []
     connection.send(b"g")
+    connection.setblocking(not run.spin)
     have, view = 0, memoryview(buffer)
     for size in sizes:
         while have < size:
             try:
                 have += connection.recv_into(view[have:])
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 continue
         now = time.time_ns()
         start = buffer.index(E_AT) + len(E_AT)
         taken.append(now - int(buffer[start : start + STAMP_DIGITS]))
         buffer[: have - size] = buffer[size:have]
         have -= size
+    connection.setblocking(True)
     connection.send(b"x")
     connection.close()
-    return np.array(taken)
+    return quantiles(np.array(taken))
 
 
-def one(name: str, spin: bool, count: int, rate: float) -> np.ndarray:
-    """One run with a sender of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        context = multiprocessing.get_context("spawn")
-        sender = context.Process(target=send, args=(listener, count, rate, name == "raw socket"), daemon=True)
-        sender.start()
-        port = listener.getsockname()[1]
-        try:
-            if name == "raw socket":
-                return measure_raw(spin, port, count)
-            return measure_feed(name.split()[0], spin, "aiofastnet" in name, port, count)
-        finally:
-            sender.terminate()
-            sender.join()
+def measure_rust(run: Run, program: Path, port: int, folder: Path) -> tuple[np.ndarray, int]:
+    """Percentiles of the Rust stack on the same stream, and the digest of its records."""
+    (folder / "snapshot").write_bytes(SNAPSHOT)
+    found = yardstick.run(
+        program, "client", url=f"{'wss' if run.identity else 'ws'}://localhost:{port}/", core=1,
+        mode="spin" if run.spin else "blocking", count=run.count, snapshot=folder / "snapshot", digest="yes",
+        ca_file=run.identity.ca_file if run.identity else "-", ring=folder / "ring",
+    )  # fmt: skip
+    assert found["messages"] == found["records"] == run.count, found
+    return np.array([found["p50"], found["p99"], found["p99.9"]], float), found["digest"]
+
+
+def one(run: Run, name: str, program: Path | None, folder: Path) -> tuple[np.ndarray, int | None]:
+    """One contestant's run with a sender of its own."""
+    with sender(run.count, run.rate, name == BARE, run.identity) as port:
+        if name == BARE:
+            return measure_bare(run, port), None
+        if name == RUST:
+            assert program is not None
+            return measure_rust(run, program, port, folder)
+        return measure_feed(run, name, name == FAST, port)
+
+
+def compare(run: Run, rounds: int, program: Path | None, folder: Path) -> list[tuple]:
+    """Rows of the table for one rate, one way of waiting."""
+    names = [BARE, PLAIN, DIRECT, FAST] + ([RUST] if program else [])
+    found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    digests = set()
+    for _ in range(rounds):
+        for name in names:
+            percentiles, digest = one(run, name, program, folder)
+            found[name].append(percentiles)
+            digests |= {digest} - {None}
+    assert len(digests) == 1, digests
+    way = f"{'TLS' if run.identity else 'TCP'}, {'spinning' if run.spin else 'blocking'}"
+    medians = {name: np.median(values, axis=0) / 1000 for name, values in found.items()}
+    return [
+        (f"{run.rate:,.0f}", way, name, *(f"{v:.1f}" for v in values)) for name, values in medians.items()
+    ]
 
 
 def main() -> None:
     """Interleave, print medians of percentiles."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--rate", type=float, default=10_000.0)
+    parser.add_argument("--rates", default="1000,10000,50000")
     parser.add_argument("--messages", type=int, default=16_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--tls", action="store_true", help="TLS only; default: plain TCP, then TLS")
     chosen = parser.parse_args()
+    program = yardstick.build()
     os.sched_setaffinity(0, {1})
     ingest_room("binance")
     jit.warm()
-    names = ("raw socket", "plain", "direct", "direct + aiofastnet")
-    found: dict[tuple[str, bool], list[np.ndarray]] = {}
-    for _ in range(chosen.rounds):
-        for spin in (False, True):
-            for name in names:
-                latencies = one(name, spin, chosen.messages, chosen.rate)[500:]  # the first ones warm caches
-                found.setdefault((name, spin), []).append(np.percentile(latencies, [50, 99, 99.9]))
     rows = []
-    for (name, spin), rounds in found.items():
-        p50, p99, p999 = (f"{value / 1000:.1f}" for value in np.median(rounds, axis=0))
-        rows.append(("spinning" if spin else "blocking", name, p50, p99, p999))
-    headers = ("loop", "reader", "p50 µs", "p99 µs", "p99.9 µs")
-    sys.stdout.write(
-        f"{describe()}\n{chosen.rate:.0f} messages/s, {chosen.rounds} rounds\n\n{table(headers, rows)}\n"
-    )
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
+        for identity in (Identity(),) if chosen.tls else (None, Identity()):
+            for rate in map(float, chosen.rates.split(",")):
+                for spin in (False, True):
+                    run = Run(min(chosen.messages, int(8 * rate)), rate, spin, identity)
+                    rows += compare(run, chosen.rounds, program, Path(folder))
+    headers = ("messages/s", "way", "receiver", "p50 µs", "p99 µs", "p99.9 µs")
+    versions = f"\n{yardstick.version()}" if program else ""
+    sys.stdout.write(f"{describe()}{versions}\n{chosen.rounds} rounds\n\n{table(headers, rows)}\n")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,15 @@ def fold(words, slot, words_of_slot, digest):
 
 
 @numba.njit
+def fold_all(words, slots, words_of_slot):
+    """The digest over the records at `slots`, in their order."""
+    digest = np.uint64(0)
+    for slot in slots:
+        digest = fold(words, slot, words_of_slot, digest)
+    return np.int64(digest)
+
+
+@numba.njit
 def walk(ingest, words, ctl, data, work, offsets, picked, result):
     """Take every framed message; result: ticks of the picked ones, digest of all records."""
     ticks, digest = 0, np.uint64(0)
@@ -162,7 +171,9 @@ def against(program: Path, market: str, folder: Path, rounds: int) -> tuple[list
         for _ in range(rounds):
             theirs = yardstick.run(program, "decode", messages=path, **options)
             pairs.append((ours_decode(market, made), theirs["ns_per_message"]))
-        decoded.append([market, levels, *ratio(pairs), f"{np.mean([len(m) for m in made]) / median(pairs, 0):.2f}"])
+        decoded.append(
+            [market, levels, *ratio(pairs), f"{np.mean([len(m) for m in made]) / median(pairs, 0):.2f}"]
+        )
     messages = stream(market)
     path = yardstick.pack(folder / "stream", messages)
     for kind in yardstick.BOOKS:
@@ -177,12 +188,16 @@ def against(program: Path, market: str, folder: Path, rounds: int) -> tuple[list
         for kind in yardstick.BOOKS:
             pairs, per_level = [], 1.0
             for _ in range(rounds):
-                theirs = yardstick.run(program, "fused", messages=path, book=kind, low=low, high=high, **options)
+                theirs = yardstick.run(
+                    program, "fused", messages=path, book=kind, low=low, high=high, **options
+                )
                 mine, digest = ours_fused(market, messages, low, high)
                 assert digest == theirs["digest"], (digest, theirs)
                 pairs.append((mine, theirs["ns_per_message"]))
                 per_level = theirs["levels"] / theirs["messages"]
-            fused.append([market, f"{low}..{high}", kind, *ratio(pairs), f"{median(pairs, 0) / per_level:.1f}"])
+            fused.append(
+                [market, f"{low}..{high}", kind, *ratio(pairs), f"{median(pairs, 0) / per_level:.1f}"]
+            )
     return decoded, booked, fused
 
 
@@ -211,7 +226,9 @@ def main() -> None:
     tables: tuple[list, list, list] = ([], [], [])
     with tempfile.TemporaryDirectory() as folder:
         for market in ("spot", "usdm"):
-            for rows, found in zip(tables, against(program, market, Path(folder), chosen.rounds), strict=True):
+            for rows, found in zip(
+                tables, against(program, market, Path(folder), chosen.rounds), strict=True
+            ):
                 rows += found
     sys.stdout.write(f"{describe()}\n{yardstick.version()}\n\n")
     heads = (

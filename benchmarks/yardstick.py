@@ -24,19 +24,33 @@ def build() -> Path | None:
     if shutil.which("cargo") is None:
         sys.stdout.write("the Rust yardstick is left out: no cargo here\n")
         return None
-    target = Path(os.environ.get("CARGO_TARGET_DIR") or Path(tempfile.gettempdir()) / f"yardstick-{os.getuid()}")
+    target = Path(
+        os.environ.get("CARGO_TARGET_DIR") or Path(tempfile.gettempdir()) / f"yardstick-{os.getuid()}"
+    )
     environment = os.environ | {"RUSTFLAGS": "-C target-cpu=native", "CARGO_TARGET_DIR": str(target)}
-    command = ["cargo", "build", "--release", "--quiet", "--locked", "--manifest-path", str(CRATE / "Cargo.toml")]
+    command = [
+        "cargo",
+        "build",
+        "--release",
+        "--quiet",
+        "--locked",
+        "--manifest-path",
+        str(CRATE / "Cargo.toml"),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        sys.stdout.write(f"the Rust yardstick is left out: it could not be built: {done.stderr.strip()[-300:]}\n")
+        sys.stdout.write(
+            f"the Rust yardstick is left out: it could not be built: {done.stderr.strip()[-300:]}\n"
+        )
         return None
     return target / "release" / "yardstick"
 
 
 def version() -> str:
     """rustc and the crates that matter, for the machine line."""
-    text = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
+    text = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True).stdout.split()[
+        1
+    ]
     lock = (CRATE / "Cargo.lock").read_text().split("[[package]]")
     found = {}
     for part in lock:

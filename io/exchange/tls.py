@@ -34,6 +34,12 @@ class Certificate:
         self._server.configure_cert(context)
         return context
 
+    def write_identity(self, path: Path | str) -> None:
+        """Write key and certificate into one PEM file, for a server in another process."""
+        blobs = [self._server.private_key_pem, *self._server.cert_chain_pems]
+        Path(path).touch(mode=0o600)
+        Path(path).write_bytes(b"".join(blob.bytes() for blob in blobs))
+
 
 def client_context(ca_file: Path | str) -> ssl.SSLContext:
     """A context that trusts the exchange's authority and nobody else."""
