@@ -13,6 +13,7 @@ pub trait Book: Default {
     fn set(&mut self, side: usize, price: i64, qty: i64);
     fn top(&self, side: usize, out: &mut [Level; TOP_N]) -> usize;
     fn depth(&self, side: usize) -> usize;
+    fn levels(&self, side: usize) -> Vec<Level>;
 
     fn apply(&mut self, side: usize, levels: &[Level]) {
         for &(price, qty) in levels {
@@ -54,6 +55,10 @@ impl Book for Tree {
     fn depth(&self, side: usize) -> usize {
         self.0[side].len()
     }
+
+    fn levels(&self, side: usize) -> Vec<Level> {
+        self.0[side].iter().map(|(&key, &qty)| (if side == 1 { key } else { -key }, qty)).collect()
+    }
 }
 
 /// Sorted vectors: worst first, so that a change near the touch moves little memory.
@@ -85,6 +90,10 @@ impl Book for Flat {
 
     fn depth(&self, side: usize) -> usize {
         self.0[side].len()
+    }
+
+    fn levels(&self, side: usize) -> Vec<Level> {
+        self.0[side].iter().rev().map(|&(key, qty)| (if side == 1 { key } else { -key }, qty)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::book::Book;
 use crate::decode::Decoder;
-use crate::ring::{now_ns, Ring};
+use crate::ring::{mix, now_ns, Ring};
 use crate::stats::percentiles;
 use crate::Options;
 use futures_util::{SinkExt, StreamExt};
@@ -67,16 +67,14 @@ impl<B: Book> Session<B> {
     fn report(&mut self, seconds: f64) {
         let warm = self.latencies.len().min(500);
         let [p50, p99, p999, max] = percentiles(&mut self.latencies[warm..]);
-        let mut top = [[(0, 0); crate::book::TOP_N]; 2];
-        for (side, rows) in top.iter_mut().enumerate() {
-            self.book.top(side, rows);
-        }
+        let sides = [0, 1].map(|side| self.book.levels(side));
+        let full = sides.iter().flatten().fold(0, |digest, level| mix(mix(digest, level.0), level.1));
         println!(
             "{{\"messages\": {}, \"bytes\": {}, \"seconds\": {seconds:.6}, \"records\": {}, \"last_id\": {}, \
              \"p50\": {p50}, \"p99\": {p99}, \"p99.9\": {p999}, \"max\": {max}, \"digest\": {}, \
-             \"depth\": [{}, {}], \"best\": [{}, {}]}}",
+             \"depth\": [{}, {}], \"book\": {full}}}",
             self.messages, self.bytes, self.ring.published(), self.last_id, self.digest,
-            self.book.depth(0), self.book.depth(1), top[0][0].0, top[1][0].0
+            sides[0].len(), sides[1].len()
         );
     }
 }

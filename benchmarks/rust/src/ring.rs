@@ -23,6 +23,11 @@ pub struct Ring {
     next_seq: i64,
 }
 
+/// Fold a word into a digest.
+pub fn mix(digest: u64, word: i64) -> u64 {
+    (digest ^ word as u64).wrapping_mul(0x100_0000_01b3).rotate_left(23)
+}
+
 /// CLOCK_REALTIME in ns.
 #[inline]
 pub fn now_ns() -> i64 {
@@ -121,8 +126,7 @@ impl Ring {
     /// Fold counts, prices and quantities of a record into a digest.
     pub fn digest(&self, slot: usize, mut digest: u64) -> u64 {
         for word in std::iter::once(11).chain(PAYLOAD..PAYLOAD + 2 * SIDES * TOP_N) {
-            let value = self.word(slot + word).load(Relaxed) as u64;
-            digest = (digest ^ value).wrapping_mul(0x100_0000_01b3).rotate_left(23);
+            digest = mix(digest, self.word(slot + word).load(Relaxed));
         }
         digest
     }
