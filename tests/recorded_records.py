@@ -18,7 +18,7 @@ from .recorded_sessions import recording
 def recorded_records(lines: int) -> tuple[np.ndarray, np.ndarray]:
     """Records and symbol table of the first lines of the spot recording of BTCUSDT."""
     path = recording("binance-spot/btcusdt_20240808.gz")
-    instruments = {b"BTCUSDT": from_steps("BTCUSDT", "0.01", "0.00001")}
+    instruments = {b"BTCUSDT": from_steps(b"BTCUSDT", "0.01", "0.00001", asset_digits=8)}
     engine = Replay(get_venue("binance-spot"), instruments, None, None, survey([path]).snapshot_owners)
     words, following = [], 1
     for line in islice(read_recording([path]), lines):
