@@ -1,6 +1,8 @@
 """Analysis of quotes and trades against its oracle, on records with every kind of break; and its refusals."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -101,6 +103,18 @@ def test_sweeps(records, least, gap_ns, lost):
 
 
 # ---------------------------------------------------------------- input
+def test_importing_compiles_nothing():
+    code = (
+        "import ringbook, ringbook.analysis; from ringbook.engine import jit; assert 'runs.mark_runs' in jit.registry\n"
+        "assert ringbook.analysis.bars\n"
+        "print(sum(len(dispatcher.signatures) for dispatcher, _ in jit.registry.values()))"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert said.stdout.strip() == "0"
+
+
 def quoted(top_n: int = 20, size: int = 4) -> np.ndarray:
     """LIVE books of symbol 3: bid 100, ask 102."""
     out = np.zeros(size, layout.record_dtype(top_n))

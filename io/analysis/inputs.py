@@ -1,5 +1,6 @@
 """What every analysis does first: check the records, choose the symbol, number its runs; and its units."""
 
+import functools
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -82,12 +83,18 @@ def choose(
     symbol_id = _symbol_id(records, symbol, table)
     row = table[symbol_id] if table is not None and symbol_id < len(table) else None
     holes_break = looks_back and _holes_break(records, holes)
-    jit.warm(rooms=("fields", "runs", *rooms))
+    _ready(rooms)
     words = records.view(np.int64).reshape(len(records), layout.slot_bytes(top_n) // layout.WORD_BYTES)
     runs = np.empty(len(records), np.int64)
     mark_runs(words, symbol_id, int(holes_break), runs)
     digits = [0, 0] if row is None else [min(max(int(row[f"{of}_digits"]), 0), 18) for of in ("price", "qty")]
     return Chosen(records, words, runs, top_n, symbol_id, row, *digits)
+
+
+@functools.cache
+def _ready(rooms: tuple[str, ...]) -> None:
+    """Compile or load the kernels of `rooms`, once: looking whether they are ready costs a millisecond."""
+    jit.warm(rooms=("fields", "runs", *rooms))
 
 
 def as_records(records: Any) -> tuple[np.ndarray, int]:
@@ -127,7 +134,8 @@ def _symbol_id(records: np.ndarray, symbol: int | str | None, table: np.ndarray 
         if not 0 <= int(symbol) < 1 << 32:
             raise AnalysisError(f"symbol was {symbol}, expected a symbol_id of 0 or more")
         return int(symbol)
-    found = np.unique(records["symbol_id"]).tolist()
+    ids = records["symbol_id"]
+    found = ids[:1].tolist() if (ids == ids[:1]).all() else np.unique(ids).tolist()
     if len(found) > 1:
         shown = [_name(number, table) for number in found[:8]]
         raise AnalysisError(
