@@ -53,6 +53,10 @@ class BookNotLive(RingbookError):
     """A book was asked for with strict=True while its shown health is not LIVE."""
 
 
+class AnalysisError(RingbookError, ValueError):
+    """An array or an argument that an analysis cannot answer for; the message says what would do."""
+
+
 class HandlerFailed(RingbookError):
     """The user's handler could not be compiled, or raised."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 ENGINE = sorted((ROOT / "engine").rglob("*.py"))
 KERNELS = [path for path in ENGINE if path.parent.name == "kernels"]
+ANALYSIS = [path for path in ENGINE if path.parent.name == "analysis"]
 IO = sorted((ROOT / "io").rglob("*.py"))
 DOOR = sorted((ROOT / "src" / "ringbook").glob("*.py"))
 PACKAGE = [*ENGINE, *IO, *DOOR]
@@ -25,9 +26,9 @@ def name_of(path: Path) -> str:
 
 
 def room_of(path: Path) -> str:
-    """kernels, engine, io or door."""
-    if path in KERNELS:
-        return "kernels"
+    """kernels, analysis, engine, io or door."""
+    if path in KERNELS or path in ANALYSIS:
+        return path.parent.name
     return "engine" if path in ENGINE else "io" if path in IO else "door"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from .source_tree import (
     ENGINE,
     IO,
+    KERNELS,
     PACKAGE,
     ROOT,
     SOURCES,
@@ -23,6 +24,12 @@ GROUND = tuple(f"ringbook.engine.{name}" for name in ("layout", "workspace", "ro
 MAY_IMPORT = {
     "ground": GROUND,
     "kernels": (*GROUND, "ringbook.engine.jit", "ringbook.engine.kernels"),
+    "analysis": (
+        *GROUND,
+        "ringbook.engine.jit",
+        "ringbook.engine.kernels",
+        "ringbook.engine.analysis",
+    ),
     "engine": ("ringbook.engine",),
     "io": ("ringbook.engine", "ringbook.io", "ringbook.__version__"),
     "door": ("ringbook",),
@@ -106,6 +113,25 @@ def test_oracles_share_no_code_with_their_subject():
             if below(name, ("ringbook",)) and not below(name, ("ringbook.engine.layout",))
         ),
     )
+
+
+def test_floats_stay_in_the_analysis_room():
+    """No kernel of the data path knows a float, and nothing of the engine uses the room that does."""
+    found = []
+    for path in KERNELS:
+        for node in ast.walk(tree_of(path)):
+            is_number = isinstance(node, ast.Constant) and isinstance(node.value, float)
+            text = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+            if is_number or text.rpartition(".")[2] in ("f64", "f32", "float", "float64", "float32"):
+                found.append((path, getattr(node, "lineno", 0), "a float in a kernel"))
+    for path in ENGINE:
+        if room_of(path) != "analysis":
+            found += [
+                (path, line, f"imports {name}")
+                for line, name in imports_of(path)
+                if below(name, ("ringbook.engine.analysis",))
+            ]
+    judge("no-float", found)
 
 
 LLVM_ROOMS = {"engine/kernels/llvm.py"}

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import analysis
     from .engine.layout import record_dtype
     from .io.bus import ls, rm
     from .io.errors import RingbookError
     from .io.reader import Book, Bus, join
 
-__all__ = ["Book", "Bus", "RingbookError", "__version__", "join", "ls", "record_dtype", "rm"]
+__all__ = ["Book", "Bus", "RingbookError", "__version__", "analysis", "join", "ls", "record_dtype", "rm"]
 
 _HOMES = {
     "join": "io.reader",
@@ -34,11 +35,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name from its room when it is first used."""
+    import importlib
+
+    if name == "analysis":
+        return importlib.import_module(".analysis", __name__)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'ringbook' has no attribute {name!r}")
-    import importlib
-
     value = getattr(importlib.import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value

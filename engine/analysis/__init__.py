@@ -1,0 +1,1 @@
+"""Kernels over arrays of records, for notebooks: the one room where kernels answer in floats."""
