@@ -1,0 +1,39 @@
+"""Compiling and starting the C program."""
+
+import functools
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from ringbook.engine import layout
+
+from . import ring_loops, shape
+
+SOURCE = Path(__file__).with_name("ring.c")
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror")
+
+
+@functools.cache
+def program() -> Path | None:
+    """The compiled program, or None where there is no C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    target = Path(tempfile.mkdtemp(prefix="ringbook-bench-")) / "ring"
+    values = {name: getattr(layout, name) for name in ("H_HEAD", "CTL_WAKE", "CTL_WAITERS")}
+    values |= {name: getattr(shape, name) for name in ("RING_AT", "CTL_READY")}
+    values |= {name: getattr(ring_loops, name) for name in ("ROWS", "RESULT_WORDS", "BEFORE_NS")}
+    defines = [f"-D{name}={value}" for name, value in values.items()] + ["-DSPIN_HINT="]
+    subprocess.run([compiler, *FLAGS, *defines, str(SOURCE), "-o", str(target)], check=True)
+    return target
+
+
+def version() -> str:
+    """First line of the compiler's own version."""
+    return subprocess.run(["cc", "--version"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
+
+
+def start(job: shape.Job) -> subprocess.Popen:
+    """One process of a run."""
+    return subprocess.Popen([str(program()), *job.arguments()])

@@ -1,0 +1,153 @@
+"""Our side's loops: the engine's own ring and wait kernels, called as an engine and a reader call them."""
+
+from ringbook.engine.jit import i64, kernel, void, words_in, words_out
+from ringbook.engine.kernels import llvm
+from ringbook.engine.kernels.ring import claim, commit, newest_after_lap, publish_head, read_record
+from ringbook.engine.kernels.wait import WAIT_MISSED, WAIT_READY, sleep_until, spin_until
+from ringbook.engine.layout import GEO_SLOT_WORDS, READ_EARLY, READ_OK
+
+ROWS = 61
+FIRST, COUNT, STEP_NS, BATCH, SLEEP_NS, SPIN_TICKS = range(6)  # the numbers of a job
+ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS = range(6)  # of a result
+RESULT_WORDS = 8  # then one latency per accepted record
+BEFORE_NS = 1_000_000  # from the start to the first send
+FEW_WORDS = 16  # a payload that short is stored word by word, as the engine stores the fields of a trade
+
+
+@kernel(void(words_out, words_in, i64, i64, words_in, i64))
+def publish(words, geo, seq, due_ns, rows, row):
+    """Publish one record: claim, stamp, sum, payload, commit.
+
+    words   int64[:], the ring's file
+    geo     int64[GEO_LENGTH]
+    seq     one past the last committed
+    due_ns  intended send time, CLOCK_MONOTONIC
+    rows    int64[ROWS * width], the payloads
+    row     offset of this record's
+    """
+    slot = claim(words, geo, seq)
+    width = geo[GEO_SLOT_WORDS]
+    llvm.store_relaxed(words, slot + 1, due_ns)
+    llvm.store_relaxed(words, slot + 2, rows[row + 2] ^ due_ns ^ seq)
+    if width <= FEW_WORDS:
+        for word in range(3, width):
+            llvm.store_relaxed(words, slot + word, rows[row + word])
+    else:
+        llvm.move_words(words, slot + 3, rows, row + 3, width - 3)
+    commit(words, slot, seq)
+
+
+@kernel(i64(words_in))
+def sum_of(record):
+    """Return the xor of a record's words, 0 when it is whole.
+
+    record  int64[width]
+    """
+    total = i64(0)
+    for word in range(len(record)):
+        total ^= record[word]
+    return total
+
+
+@kernel(void(words_out, words_out, words_in, words_in, words_in, words_out))
+def write_all(words, ctl, geo, rows, job, result):
+    """Publish the job's records, each at its own time or as fast as it goes.
+
+    words   int64[:], the ring's file
+    ctl     int64[CTL_WORDS]
+    geo     int64[GEO_LENGTH]
+    rows    int64[ROWS * width]
+    job     int64[6]
+    result  int64[RESULT_WORDS + COUNT]
+    """
+    width, step_ns, batch = geo[GEO_SLOT_WORDS], job[STEP_NS], job[BATCH]
+    begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
+    due_ns, row, left, end = begun + BEFORE_NS, i64(0), batch, job[FIRST] + job[COUNT]
+    for seq in range(job[FIRST], end):
+        if step_ns:
+            while llvm.clock_ns(llvm.CLOCK_MONOTONIC) < due_ns:
+                pass
+        publish(words, geo, seq, due_ns, rows, row)
+        due_ns += step_ns
+        row = row + width if row + width < ROWS * width else i64(0)
+        left -= 1
+        if left == 0 or seq == end - 1:
+            publish_head(words, geo, seq + 1, ctl)
+            left = batch
+    result[ELAPSED] = llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun
+    result[ACCEPTED] = job[COUNT]
+
+
+@kernel(void(words_in, words_out, words_in, i64, words_in, words_out))
+def wait_for(words, ctl, geo, seq, job, result):
+    """Spin, or spin and then sleep, once, until the record may be there.
+
+    words   int64[:], the ring's file
+    ctl     int64[CTL_WORDS]
+    geo     int64[GEO_LENGTH]
+    seq     the seq expected next
+    job     int64[6]
+    result  int64[RESULT_WORDS + COUNT]
+    """
+    if spin_until(words, geo, seq, job[SPIN_TICKS]) == WAIT_READY or job[SLEEP_NS] == 0:
+        return
+    result[SLEEPS] += 1
+    result[MISSED] += sleep_until(words, ctl, geo, seq, job[SLEEP_NS]) == WAIT_MISSED
+
+
+@kernel(void(words_in, words_out, words_in, words_out, words_in, words_out))
+def read_all(words, ctl, geo, out, job, result):
+    """Read the job's records, sum each, and note each one's latency when the writer is paced.
+
+    words   int64[:], the ring's file
+    ctl     int64[CTL_WORDS]
+    geo     int64[GEO_LENGTH]
+    out     int64[width], private
+    job     int64[6]
+    result  int64[RESULT_WORDS + COUNT]
+    """
+    seq, end, begun = job[FIRST], job[FIRST] + job[COUNT], i64(0)
+    while seq < end:
+        code = read_record(words, geo, seq, out)
+        if code == READ_OK:
+            if job[STEP_NS]:
+                result[RESULT_WORDS + result[ACCEPTED]] = llvm.clock_ns(llvm.CLOCK_MONOTONIC) - out[1]
+            elif begun == 0:
+                begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
+            result[WRONG] += sum_of(out) != 0
+            result[ACCEPTED] += 1
+            seq += 1
+        elif code == READ_EARLY:
+            wait_for(words, ctl, geo, seq, job, result)
+        else:
+            newest = newest_after_lap(words, geo, seq)
+            result[LOST] += newest - seq
+            seq = newest
+    result[ELAPSED] = llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun
+
+
+@kernel(void(words_out, words_in, words_in, words_out, words_in, words_in, i64, words_out))
+def ping_pong(mine, theirs, geo, out, rows, job, starts, result):
+    """Send a record and await the other side's, in turn; notes half of each round trip.
+
+    mine    int64[:], the ring this process writes
+    theirs  int64[:], the ring it reads
+    geo     int64[GEO_LENGTH]
+    out     int64[width], private
+    rows    int64[ROWS * width]
+    job     int64[6]
+    starts  1: sends first
+    result  int64[RESULT_WORDS + COUNT]
+    """
+    for seq in range(job[FIRST], job[FIRST] + job[COUNT]):
+        begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
+        if starts:
+            publish(mine, geo, seq, begun, rows, 0)
+        while read_record(theirs, geo, seq, out) != READ_OK:
+            spin_until(theirs, geo, seq, job[SPIN_TICKS])
+        if not starts:
+            publish(mine, geo, seq, begun, rows, 0)
+        took = (llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun) // 2
+        result[RESULT_WORDS + result[ACCEPTED]] = took
+        result[ACCEPTED] += 1
+        result[WRONG] += sum_of(out) != 0
