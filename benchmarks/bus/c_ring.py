@@ -11,7 +11,7 @@ from ringbook.engine import layout
 from . import ring_loops, shape
 
 SOURCE = Path(__file__).with_name("ring.c")
-FLAGS = ("-std=gnu11", "-O3", "-march=native", "-Wall", "-Wextra", "-Werror")
+FLAGS = ("-std=gnu11", "-O3", "-march=native", "-mprefer-vector-width=512", "-Wall", "-Wextra", "-Werror")
 
 
 @functools.cache

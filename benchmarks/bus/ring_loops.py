@@ -14,7 +14,8 @@ BEFORE_NS = 1_000_000  # from the start to the first send
 FEW_WORDS = 16  # a payload that short is stored word by word, as the engine stores the fields of a trade
 
 
-@kernel(void(words_out, words_in, i64, i64, words_in, i64))
+# Inlined by force: as a call it would push twenty words of array headers per record.
+@kernel(void(words_out, words_in, i64, i64, words_in, i64), forceinline=True)
 def publish(words, geo, seq, due_ns, rows, row):
     """Publish one record: claim, stamp, sum, payload, commit.
 
@@ -28,10 +29,10 @@ def publish(words, geo, seq, due_ns, rows, row):
     slot = claim(words, geo, seq)
     width = geo[GEO_SLOT_WORDS]
     llvm.store_relaxed(words, slot + 1, due_ns)
-    llvm.store_relaxed(words, slot + 2, rows[row + 2] ^ due_ns ^ seq)
+    llvm.store_relaxed(words, slot + 2, llvm.load_relaxed(rows, row + 2) ^ due_ns ^ seq)
     if width <= FEW_WORDS:
         for word in range(3, width):
-            llvm.store_relaxed(words, slot + word, rows[row + word])
+            llvm.store_relaxed(words, slot + word, llvm.load_relaxed(rows, row + word))
     else:
         llvm.move_words(words, slot + 3, rows, row + 3, width - 3)
     commit(words, slot, seq)
