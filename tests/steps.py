@@ -32,6 +32,15 @@ class Loads:
             self.before()
         return int(words[index])
 
+    def move_words(self, to: np.ndarray, at: int, source: np.ndarray, start: int, count: int) -> None:
+        """A memmove that reads: single words, each whole."""
+        for word in self.order_of(count):
+            to[at + word] = self._load(source, start + word)
+
+    def order_of(self, count: int) -> list[int]:
+        """The order in which a memmove reads its words."""
+        return list(range(count))
+
     def fence_acquire(self) -> None:
         """Loads happen in program order here."""
 
@@ -110,6 +119,10 @@ class Race(Loads):
         self.words, self.order, self.done, self.at, self.step = words, order, 0, at, step
         self.loads = 0
         self._apply(start)
+
+    def order_of(self, count: int) -> list[int]:
+        """Any: memmove promises none."""
+        return random.Random(self.at).sample(range(count), count)
 
     def _apply(self, count: int) -> None:
         for index, value, _ in self.order[self.done : self.done + count]:

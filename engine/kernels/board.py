@@ -70,8 +70,7 @@ def board_read(words, geo, symbol_id, out):
         cell = cell_of(geo, entry, version)
         if llvm.load_acquire(words, cell) != version:  # PAIR cell-before-mark
             continue
-        for word in range(geo[GEO_SLOT_WORDS]):
-            out[word] = llvm.load_relaxed(words, cell + CELL_HEADER_WORDS + word)
+        llvm.move_words(out, 0, words, cell + CELL_HEADER_WORDS, geo[GEO_SLOT_WORDS])  # as read_record copies
         llvm.fence_acquire()  # PAIR busy-before-cell
         if llvm.load_relaxed(words, cell) == version:
             return READ_OK
