@@ -191,27 +191,27 @@ INLINE void ping_pong(shared *mine, shared *theirs, int starts, const word width
     }
 }
 
-// The least a wake can be: a stamp, a word, a system call on each side.
+// The least a wake can be: a stamp, a word, a system call on each side. Each turn has a stamp of its own, so that
+// one that comes late is counted late.
 static void bare_wake(shared *bus) {
     word due_ns = clock_ns() + BEFORE_NS;
-    for (word turn = 1; turn <= job.count; turn++, due_ns += job.step_ns) {
+    for (word turn = 0; turn < job.count; turn++, due_ns += job.step_ns) {
         while (clock_ns() < due_ns) {}
-        atomic_store_explicit(bus + RING_AT, due_ns, memory_order_relaxed);
-        atomic_store_explicit(ctl + CTL_WAKE, turn, memory_order_release);
+        atomic_store_explicit(bus + RING_AT + turn, due_ns, memory_order_relaxed);
+        atomic_store_explicit(ctl + CTL_WAKE, turn + 1, memory_order_release);
         syscall(SYS_futex, ctl + CTL_WAKE, FUTEX_WAKE, 1, NULL, NULL, 0);
     }
     result[ACCEPTED] = job.count;
 }
 
 static void bare_sleep(shared *bus) {
-    word *samples = result + RESULT_WORDS, seen = 0;
-    while (seen < job.count) {
-        futex_wait(seen, 0);
-        word now = atomic_load_explicit(ctl + CTL_WAKE, memory_order_acquire);
-        if (now == seen) continue;
-        samples[result[ACCEPTED]++] = clock_ns() - atomic_load_explicit(bus + RING_AT, memory_order_relaxed);
-        result[LOST] += now - seen - 1;
-        seen = now;
+    word *samples = result + RESULT_WORDS;
+    while (result[ACCEPTED] < job.count) {
+        futex_wait(result[ACCEPTED], 0);
+        word there = atomic_load_explicit(ctl + CTL_WAKE, memory_order_acquire);
+        for (word turn = result[ACCEPTED]; turn < there; turn++)
+            samples[turn] = clock_ns() - atomic_load_explicit(bus + RING_AT + turn, memory_order_relaxed);
+        result[ACCEPTED] = there;
     }
 }
 
