@@ -151,3 +151,23 @@ def ping_pong(mine, theirs, geo, out, rows, job, starts, result):
         result[RESULT_WORDS + result[ACCEPTED]] = took
         result[ACCEPTED] += 1
         result[WRONG] += sum_of(out) != 0
+
+
+@kernel(void(i64, words_out))
+def idle(duration_ns, result):
+    """Do nothing but read the clock, and note when the machine did not let us.
+
+    duration_ns  how long
+    result       int64[3]: clock reads, longest pause in ns, ns lost in pauses beyond a microsecond
+    """
+    begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
+    before = begun
+    while before - begun < duration_ns:
+        now = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
+        pause = now - before
+        result[0] += 1
+        if pause > result[1]:
+            result[1] = pause
+        if pause > 1000:
+            result[2] += pause
+        before = now
