@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from ringbook.engine import layout
+
 from .model.ring import wrap
 from .plain import plain_room
 
@@ -20,6 +22,7 @@ Store = tuple[int, int, bool]  # index, value, release
 class Loads:
     """Plain loads; `before` runs ahead of each."""
 
+    LINE_WORDS = layout.LINE_BYTES // layout.WORD_BYTES
     wrapping_add = staticmethod(lambda left, right: wrap(left + right))
     wrapping_sub = staticmethod(lambda left, right: wrap(left - right))
 
@@ -32,13 +35,13 @@ class Loads:
             self.before()
         return int(words[index])
 
-    def move_words(self, to: np.ndarray, at: int, source: np.ndarray, start: int, count: int) -> None:
-        """A memmove that reads: single words, each whole."""
-        for word in self.order_of(count):
+    def move_line(self, to: np.ndarray, at: int, source: np.ndarray, start: int) -> None:
+        """A copy in vectors: to the machine, single words, each whole."""
+        for word in self.order_of(self.LINE_WORDS):
             to[at + word] = self._load(source, start + word)
 
     def order_of(self, count: int) -> list[int]:
-        """The order in which a memmove reads its words."""
+        """The order in which a copy in vectors reads its words."""
         return list(range(count))
 
     def fence_acquire(self) -> None:
@@ -66,9 +69,9 @@ class Recorder(Loads):
     def fence_release(self) -> None:
         self.log.append(None)
 
-    def move_words(self, to: np.ndarray, at: int, source: np.ndarray, start: int, count: int) -> None:
-        """A memmove of separate words: to the machine, word-sized stores in no order of their own."""
-        for word in range(count):
+    def move_line(self, to: np.ndarray, at: int, source: np.ndarray, start: int) -> None:
+        """To the machine, word-sized stores in no order of their own."""
+        for word in range(self.LINE_WORDS):
             self.store_relaxed(to, at + word, source[start + word])
 
 
@@ -121,7 +124,7 @@ class Race(Loads):
         self._apply(start)
 
     def order_of(self, count: int) -> list[int]:
-        """Any: memmove promises none."""
+        """Any: vectors promise none."""
         return random.Random(self.at).sample(range(count), count)
 
     def _apply(self, count: int) -> None:

@@ -168,6 +168,7 @@ def test_no_race_shows_a_torn_record() -> None:
         (("read_record", "return READ_OK if llvm.load_relaxed(words, slot + R_SEQ) == seq else READ_LAPPED",
           "return READ_OK"), True),
         (("read_record", "READ_EARLY if ahead < 0 else READ_LAPPED", "READ_EARLY"), True),
+        (("read_record", "range(0, geo", "range(llvm.LINE_WORDS, geo"), True),
         (("slot_of", "seq & geo[GEO_SLOT_MASK]", "seq % geo[GEO_SLOT_MASK]"), True),
     ],
 )  # fmt: skip
@@ -226,14 +227,14 @@ def test_lap_inside_one_batch_moves_on() -> None:
 
 
 def orderings(dispatcher) -> list[str]:
-    """Atomic operations and block copies in the emitted IR, in order."""
+    """Atomic operations and copied lines in the emitted IR, in order."""
     text = dispatcher.inspect_llvm(dispatcher.nopython_signatures[0].args)
     body_text = text[text.index("define ") :]
     body_text = body_text[: body_text.index("\n}")]
-    found = re.findall(r"(load atomic|store atomic|fence|call void @llvm.memmove)([^\n]*)", body_text)
+    found = re.findall(r"(load atomic|store atomic|fence|load <8 x i64>)([^\n]*)", body_text)
     names = "monotonic|acquire|release|seq_cst"
     return [
-        "copy" if "memmove" in what else f"{what.split()[0]} {re.search(names, rest).group()}"
+        "copy" if "x i64" in what else f"{what.split()[0]} {re.search(names, rest).group()}"
         for what, rest in found
     ]
 
@@ -253,11 +254,11 @@ def test_emitted_orderings() -> None:
     assert head[:3] == ["store release", "fence seq_cst", "load monotonic"]
     assert head[3:] == ["store monotonic", "load monotonic", "store release"]
     read = compiled(ring.read_record, "ring.read_record")
-    assert read == ["load acquire", "copy", "fence acquire", "load monotonic"]
+    assert read[0] == "load acquire"
+    assert read[-2:] == ["fence acquire", "load monotonic"]
+    assert set(read[1:-2]) == {"copy"}
     written = compiled(board.board_write, "board.board_write")  # blocks of a loop come in any order
     assert (written.count("store release"), written.count("fence release")) == (2, 1)
     shown = compiled(board.board_read, "board.board_read")
-    tries = shown.count("fence acquire")  # LLVM may lay out several tries in a row
-    assert tries >= 1
-    assert (shown.count("load acquire"), shown.count("copy")) == (2 * tries, tries)
-    assert shown.count("load monotonic") == tries
+    assert (shown.count("load acquire"), shown.count("fence acquire")) == (2, 1)
+    assert shown.index("load acquire") < shown.index("copy") < shown.index("fence acquire")

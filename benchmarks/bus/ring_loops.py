@@ -11,7 +11,6 @@ FIRST, COUNT, STEP_NS, BATCH, SLEEP_NS, SPIN_TICKS = range(6)  # the numbers of 
 ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS = range(6)  # of a result
 RESULT_WORDS = 8  # then one latency per accepted record
 BEFORE_NS = 1_000_000  # from the start to the first send
-LINE_WORDS = 8  # the first line is stored word by word, as the engine stores its fields; then a block
 
 
 # Inlined by force: as a call it would push twenty words of array headers per record.
@@ -30,10 +29,10 @@ def publish(words, geo, seq, due_ns, rows, row):
     width = geo[GEO_SLOT_WORDS]
     llvm.store_relaxed(words, slot + 1, due_ns)
     llvm.store_relaxed(words, slot + 2, llvm.load_relaxed(rows, row + 2) ^ due_ns ^ seq)
-    for word in range(3, LINE_WORDS):
+    for word in range(3, llvm.LINE_WORDS):
         llvm.store_relaxed(words, slot + word, llvm.load_relaxed(rows, row + word))
-    if width > LINE_WORDS:
-        llvm.move_words(words, slot + LINE_WORDS, rows, row + LINE_WORDS, width - LINE_WORDS)
+    for word in range(llvm.LINE_WORDS, width, llvm.LINE_WORDS):
+        llvm.move_line(words, slot + word, rows, row + word)
     commit(words, slot, seq)
 
 

@@ -13,11 +13,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from ..layout import BLOCK_LEVELS
+from ..layout import BLOCK_LEVELS, LINE_BYTES, WORD_BYTES
 
 AARCH64 = platform.machine() == "aarch64"
 I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
 SYS_FUTEX = 98 if AARCH64 else 202
+LINE_WORDS = LINE_BYTES // WORD_BYTES
 CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
 
 
@@ -190,6 +191,23 @@ def move_words(typingctx, target, to, source, start, count):
         return context.get_dummy_value()
 
     return types.void(target, types.int64, source, types.int64, types.int64), codegen
+
+
+@intrinsic
+def move_line(typingctx, target, to, source, start):
+    """move_line(target, to, source, start): copy one cache line of int64 words in vectors; no overlap."""
+
+    def codegen(context, builder, signature, args):
+        target_type, _, source_type, _ = signature.args
+        kind = ir.VectorType(I64, LINE_WORDS)
+        into = _element(context, builder, target_type, args[0], args[1])
+        out_of = _element(context, builder, source_type, args[2], args[3])
+        load = builder.load(builder.bitcast(out_of, kind.as_pointer()), typ=kind)
+        store = builder.store(load, builder.bitcast(into, kind.as_pointer()))
+        load.align = store.align = 8
+        return context.get_dummy_value()
+
+    return types.void(target, types.int64, source, types.int64), codegen
 
 
 def _splat(builder, value, kind):

@@ -92,9 +92,10 @@ def read_record(words, geo, seq, out):
     ahead = llvm.wrapping_sub(found, seq)
     if ahead != 0:
         return READ_EARLY if ahead < 0 else READ_LAPPED
-    # One memmove, in vectors, where relaxed loads stay single words. What races with the writer is thrown away
+    # Line by line, in vectors, where relaxed loads stay single words. What raced with the writer is thrown away
     # below, and nothing looks at it before.
-    llvm.move_words(out, R_SEQ, words, slot, geo[GEO_SLOT_WORDS])
+    for word in range(0, geo[GEO_SLOT_WORDS], llvm.LINE_WORDS):
+        llvm.move_line(out, word, words, slot + word)
     # An acquire load below would hold back what comes after it; the copy came before.
     llvm.fence_acquire()  # PAIR busy-before-body
     return READ_OK if llvm.load_relaxed(words, slot + R_SEQ) == seq else READ_LAPPED
