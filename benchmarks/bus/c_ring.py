@@ -24,7 +24,7 @@ def program() -> Path | None:
     values = {name: getattr(layout, name) for name in ("H_HEAD", "CTL_WAKE", "CTL_WAITERS")}
     values |= {name: getattr(shape, name) for name in ("RING_AT", "CTL_READY")}
     values |= {name: getattr(ring_loops, name) for name in ("ROWS", "RESULT_WORDS", "BEFORE_NS")}
-    defines = [f"-D{name}={value}" for name, value in values.items()] + ["-DSPIN_HINT="]
+    defines = [f"-D{name}={value}" for name, value in values.items()]
     subprocess.run([compiler, *FLAGS, *defines, str(SOURCE), "-o", str(target)], check=True)
     return target
 

@@ -54,6 +54,15 @@ INLINE word ticks(void) {
 #endif
 }
 
+// With PAUSE this reader is faster than without: its own loads do not crowd out the writer's store.
+INLINE void relax(void) {
+#ifdef __x86_64__
+    __builtin_ia32_pause();
+#else
+    __asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 INLINE shared *slot_of(shared *bus, word seq, const word width) {
     return bus + RING_AT + (seq & (job.slots - 1)) * width;
 }
@@ -110,13 +119,15 @@ static void futex_wait(word expected, word timeout_ns) {
 // Spin without a bound, or for spin_ticks and then sleep, until the record is there.
 INLINE void wait_for(shared *bus, word seq, const word width) {
     if (!job.sleep_ns) {
-        while (!is_ready(bus, seq, width)) SPIN_HINT;
+        while (!is_ready(bus, seq, width)) relax();
         return;
     }
     for (;;) {
         word begun = ticks();
-        while (ticks() - begun < job.spin_ticks)
+        while (ticks() - begun < job.spin_ticks) {
             if (is_ready(bus, seq, width)) return;
+            relax();
+        }
         word seen = atomic_load_explicit(ctl + CTL_WAKE, memory_order_acquire);
         atomic_store_explicit(ctl + CTL_WAITERS, 1, memory_order_seq_cst);
         if (is_ready(bus, seq, width)) return;
