@@ -19,10 +19,7 @@ in `benchmarks/README.md`.
 
 RUNS = {
     "Decode and the fused path (no sockets)": (["benchmarks.kernels"], ["benchmarks.kernels"]),
-    "Record → reader (no socket)": (
-        ["benchmarks.bus_latency", "--seconds", "10"],
-        ["benchmarks.bus_latency", "--seconds", "1"],
-    ),
+    "Record → reader (no socket)": (["benchmarks.bus"], ["benchmarks.bus", "--quick"]),
     "Wire → record (no reader)": (
         ["benchmarks.latency", "--rounds", "3"],
         ["benchmarks.latency", "--rounds", "1", "--messages", "4000"],

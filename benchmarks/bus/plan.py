@@ -9,12 +9,13 @@ import numpy as np
 
 from . import c_ring, peers, shape
 from .duel import OURS, SHM, Arena, C, Case, Outcome
+from .engine import Engine
 
 BARE = "bare futex in C"
 SLEEP_NS, HYBRID_SPIN_NS = 10_000_000, 50_000  # as io/spin.py's hybrid reader
 RATES, PEER_RATES = (1_000, 10_000, 100_000, 1_000_000), (1_000, 10_000)
 WIDTHS = (shape.SMALL_WORDS, shape.FULL_WORDS)
-SPIN, HYBRID, WAKE, PING_PONG, FLOOD = "spin", "hybrid", "wake", "ping-pong", "flood"
+SPIN, HYBRID, WAKE, PING_PONG, FLOOD, ENGINE = "spin", "hybrid", "wake", "ping-pong", "flood", "engine"
 ROLES = {PING_PONG: ("ping", "pong")}
 
 
@@ -70,10 +71,15 @@ def entries(present: list[str], quick: bool) -> Iterator[Entry]:
                 yield Entry(FLOOD, Case(width, 0, count if who in rings else count // 40, batch=batch), who)
     for who in (*rings, *([BARE] if C in present else [])):
         yield Entry(WAKE, Case(shape.SMALL_WORDS, 1_000, int(1_500 * shorter), sleep_ns=SLEEP_NS), who)
+    for rate, sleep_ns in ((10_000, 0), (100_000, 0), (1_000_000, 0), (10_000, SLEEP_NS)):
+        count = int(rate * seconds_of(rate, quick))
+        yield Entry(ENGINE, Case(shape.FULL_WORDS, rate, count, sleep_ns=sleep_ns), OURS)
 
 
-def run_one(arena: Arena, entry: Entry) -> Outcome:
+def run_one(arena: Arena, engine: Engine, entry: Entry) -> Outcome:
     """Play an entry once."""
+    if entry.section == ENGINE:
+        return engine.play(entry.case)
     if entry.who == BARE:
         return arena.play(entry.case, C, C, ("wake", "sleep"))
     if entry.who in (OURS, C):
@@ -86,10 +92,11 @@ def run_one(arena: Arena, entry: Entry) -> Outcome:
 
 def run_all(plan: list[Entry], rounds: int) -> None:
     """Every entry once per round, neighbours being the contestants of one case."""
-    arena = Arena()
+    arena, engine = Arena(), Engine()
     try:
         for _ in range(rounds):
             for entry in plan:
-                entry.rounds.append(run_one(arena, entry))
+                entry.rounds.append(run_one(arena, engine, entry))
     finally:
         arena.close()
+        engine.close()
