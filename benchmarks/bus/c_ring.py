@@ -31,7 +31,9 @@ def program() -> Path | None:
 
 def version() -> str:
     """First line of the compiler's own version."""
-    return subprocess.run(["cc", "--version"], capture_output=True, text=True, check=True).stdout.partition("\n")[0]
+    return subprocess.run(["cc", "--version"], capture_output=True, text=True, check=True).stdout.partition(
+        "\n"
+    )[0]
 
 
 def start(job: shape.Job) -> subprocess.Popen:

@@ -74,6 +74,7 @@ class Engine:
         self.orders, theirs = context.Pipe()
         self.writer = context.Process(target=_write, args=(self.name, theirs), daemon=True)
         self.writer.start()
+        theirs.close()
         self._told()
 
     def _told(self) -> object:
@@ -100,3 +101,5 @@ class Engine:
         """End the writer and its bus."""
         self.orders.send(None)
         self.writer.join(10)
+        self.orders.close()
+        self.writer.close()

@@ -239,6 +239,10 @@ def play(kind: str, case: Any, folder: Path) -> tuple[Received, int]:
         for process in processes:
             process.join(1)
             process.kill()
+        for connection in (*ends, receiver, theirs, sender, senders):
+            connection.close()
     if received.wrong or received.accepted != case.count:
-        raise WrongAnswer(f"{kind}: {received.accepted} of {case.count} received, {received.wrong} of them wrong")
+        raise WrongAnswer(
+            f"{kind}: {received.accepted} of {case.count} received, {received.wrong} of them wrong"
+        )
     return received, took_ns

@@ -5,6 +5,7 @@ prepared ones, in turn; ROWS is prime, so that a slot carries another payload in
 """
 
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ SLOTS = 16_384  # the bus's default
 RING_AT = layout.PAGE_BYTES // layout.WORD_BYTES
 CTL_READY = 128  # word of the control page, one line each: this reader is attached
 ROLES = ("write", "read", "ping", "pong", "wake", "sleep")
-WRITER_CORE, READER_CORE = 0, 1
+_cores = sorted(os.sched_getaffinity(0))
+WRITER_CORE, READER_CORE = _cores[0], _cores[1 % len(_cores)]
 
 
 class Job(NamedTuple):

@@ -61,6 +61,7 @@ class Worker:
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=serve, args=(theirs,), daemon=True)
         self.process.start()
+        theirs.close()
 
     def start(self, job: shape.Job) -> None:
         """Hand it a job."""
@@ -76,6 +77,8 @@ class Worker:
         """End the process."""
         self.connection.send(None)
         self.process.join(5)
+        self.connection.close()
+        self.process.close()
 
 
 assert layout.CTL_WORDS > shape.CTL_READY + 8 * 8
