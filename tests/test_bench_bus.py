@@ -73,11 +73,16 @@ def test_a_bare_futex_counts_every_turn(arena: Arena) -> None:
 @pytest.mark.parametrize("kind", peers.KINDS)
 def test_peers_deliver_all(kind: str, width: int, tmp_path: Path) -> None:
     need(kind)
-    received, _ = peers.play(kind, Case(width, 2_000, 100), tmp_path)
-    assert (received.accepted, received.lost, received.wrong) == (100, 0, 0)
-    assert min(received.latencies) > 0
-    received, _ = peers.play(kind, Case(width, 0, 2_000), tmp_path)
-    assert (received.accepted, received.wrong) == (2_000, 0)
+    found = peers.play(kind, Case(width, 2_000, 100), tmp_path)
+    assert (found.accepted, found.lost, len(found.latencies)) == (100, 0, 100)
+    assert found.latencies.min() > 0
+    assert peers.play(kind, Case(width, 0, 2_000), tmp_path).accepted == 2_000
+
+
+@pytest.mark.parametrize("kind", plan.BLOCKING)
+def test_peers_with_several_readers(kind: str, tmp_path: Path) -> None:
+    need(kind)
+    assert peers.play(kind, Case(shape.SMALL_WORDS, 1_000, 50, readers=3), tmp_path).accepted == 150
 
 
 def test_peers_are_checked() -> None:

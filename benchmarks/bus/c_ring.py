@@ -1,5 +1,6 @@
 """Compiling and starting the C program."""
 
+import atexit
 import functools
 import shutil
 import subprocess
@@ -20,7 +21,9 @@ def program() -> Path | None:
     compiler = shutil.which("cc")
     if compiler is None:
         return None
-    target = Path(tempfile.mkdtemp(prefix="ringbook-bench-")) / "ring"
+    folder = tempfile.mkdtemp(prefix="ringbook-bench-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    target = Path(folder) / "ring"
     values = {name: getattr(layout, name) for name in ("H_HEAD", "CTL_WAKE", "CTL_WAITERS")}
     values |= {name: getattr(shape, name) for name in ("RING_AT", "CTL_READY")}
     values |= {name: getattr(ring_loops, name) for name in ("ROWS", "RESULT_WORDS", "BEFORE_NS")}

@@ -9,6 +9,7 @@ behind the stamp with the prepared record: one memcmp, which is less work than a
 """
 
 import ctypes
+import importlib
 import importlib.util
 import multiprocessing
 import os
@@ -20,8 +21,10 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from . import shape
-from .duel import WrongAnswer
+from .duel import Case, Outcome, WrongAnswer
 from .ring_loops import BEFORE_NS, ROWS
 
 HEAD = Struct("<qq")  # position, intended send time
@@ -37,7 +40,8 @@ class Errand(NamedTuple):
     count: int
     step_ns: int  # 0: as fast as it goes
     address: str  # a socket path or a service name of this run
-    pipe: Any = None  # this side's end
+    pipes: tuple[Any, ...] = ()  # a receiver's end, or the sender's, one for each receiver
+    readers: int = 1
 
 
 class Received(NamedTuple):
@@ -45,9 +49,7 @@ class Received(NamedTuple):
 
     latencies: list[int]  # ns; empty when not paced
     accepted: int
-    lost: int
     wrong: int
-    elapsed_ns: int
 
 
 def missing(kind: str) -> str:
@@ -88,7 +90,7 @@ def receive_all(errand: Errand, receive: Callable[[], Any]) -> Received:
     """Receive until the last message; `receive` returns a buffer of the message's bytes."""
     payloads, clock = bodies(errand.width), time.monotonic_ns
     latencies: list[int] = []
-    accepted = wrong = begun = 0
+    accepted = wrong = 0
     position, last = -1, errand.count - 1
     while position < last:
         message = receive()
@@ -97,23 +99,29 @@ def receive_all(errand: Errand, receive: Callable[[], Any]) -> Received:
         position, due_ns = HEAD.unpack_from(message)
         if errand.step_ns:
             latencies.append(now - due_ns)
-        elif not begun:
-            begun = now
         accepted += 1
         wrong += position <= before or message[16:] != payloads[position % ROWS]
-    return Received(latencies, accepted, errand.count - accepted, wrong, clock() - begun)
+    return Received(latencies, accepted, wrong)
 
 
 # ---------------------------------------------------------------- each peer's way to send and to receive
 def pipe_sender(errand: Errand) -> Callable[[bytearray], object]:
-    """send_bytes on a pipe."""
-    return errand.pipe.send_bytes
+    """send_bytes on a pipe, or on one pipe for each receiver."""
+    if errand.readers == 1:
+        return errand.pipes[0].send_bytes
+    sends = [pipe.send_bytes for pipe in errand.pipes]
+
+    def send(message: bytearray) -> None:
+        for send_one in sends:
+            send_one(message)
+
+    return send
 
 
 def pipe_receiver(errand: Errand) -> Callable[[], Any]:
     """recv_bytes_into on a pipe, always the same buffer."""
     buffer = bytearray(errand.width * 8)
-    view, into = memoryview(buffer), errand.pipe.recv_bytes_into
+    view, into = memoryview(buffer), errand.pipes[0].recv_bytes_into
 
     def receive() -> memoryview:
         into(buffer)
@@ -124,20 +132,20 @@ def pipe_receiver(errand: Errand) -> Callable[[], Any]:
 
 def zmq_sender(errand: Errand) -> Callable[[bytearray], object]:
     """PUB over ipc; waits for room instead of dropping, so that the last message arrives."""
-    import zmq
-
+    zmq = importlib.import_module("zmq")
     socket = zmq.Context().socket(zmq.XPUB)
+    socket.setsockopt(zmq.XPUB_VERBOSE, 1)  # each subscription is seen, not only the first
     socket.setsockopt(zmq.SNDHWM, QUEUE)
     socket.setsockopt(zmq.XPUB_NODROP, 1)
     socket.bind(f"ipc://{errand.address}")
-    socket.recv()  # the subscription
+    for _ in range(errand.readers):
+        socket.recv()  # a subscription
     return lambda message: socket.send(message)
 
 
 def zmq_receiver(errand: Errand) -> Callable[[], Any]:
     """SUB over ipc, blocking."""
-    import zmq
-
+    zmq = importlib.import_module("zmq")
     socket = zmq.Context().socket(zmq.SUB)
     socket.setsockopt(zmq.RCVHWM, QUEUE)
     socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -146,7 +154,7 @@ def zmq_receiver(errand: Errand) -> Callable[[], Any]:
 
 
 def _service(errand: Errand) -> tuple[Any, type]:
-    import iceoryx2 as iox2
+    iox2 = importlib.import_module("iceoryx2")
 
     class Record(ctypes.Structure):
         _fields_ = (("words", ctypes.c_int64 * errand.width),)
@@ -163,7 +171,7 @@ def iceoryx2_sender(errand: Errand) -> Callable[[bytearray], object]:
     """Loan, one memmove, send; begins when the subscriber is there."""
     service, _ = _service(errand)
     publisher = service.publisher_builder().create()
-    while service.dynamic_config.number_of_subscribers == 0:
+    while service.dynamic_config.number_of_subscribers < errand.readers:
         time.sleep(0.001)
     size, move, kind = errand.width * 8, ctypes.memmove, ctypes.c_char * (errand.width * 8)
 
@@ -209,40 +217,48 @@ def _receive(errand: Errand, report: Connection) -> None:
     report.send(receive_all(errand, receive))
 
 
-def play(kind: str, case: Any, folder: Path) -> tuple[Received, int]:
-    """Run one case (duel.Case) through a peer; returns what was received, and the sender's ns."""
+def _told(connection: Connection, kind: str) -> Any:
+    if not connection.poll(TIMEOUT_S):
+        raise TimeoutError(f"{kind} was silent for {TIMEOUT_S} s")
+    return connection.recv()
+
+
+def play(kind: str, case: Case, folder: Path) -> Outcome:
+    """Run one case through a peer.
+
+    Raises  WrongAnswer when a message came damaged or out of order; those that never came count as lost.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    ends = context.Pipe(duplex=False)
+    pipes = [context.Pipe(duplex=False) for _ in range(case.readers)]
+    reports = [context.Pipe() for _ in range(case.readers + 1)]
     step_ns = round(1e9 / case.rate) if case.rate else 0
-    errand = Errand(kind, case.width, case.count, step_ns, str(folder / "peer"))
-    (receiver, theirs), (sender, senders) = context.Pipe(), context.Pipe()
+    errand = Errand(kind, case.width, case.count, step_ns, str(folder / "peer"), (), case.readers)
+    jobs = [(_receive, errand._replace(pipes=(into,))) for into, _ in pipes]
+    jobs.append((_send, errand._replace(pipes=tuple(out for _, out in pipes))))
     processes = [
-        context.Process(target=_receive, args=(errand._replace(pipe=ends[0]), theirs), daemon=True),
-        context.Process(target=_send, args=(errand._replace(pipe=ends[1]), senders), daemon=True),
+        context.Process(target=target, args=(part, theirs), daemon=True)
+        for (target, part), (_, theirs) in zip(jobs, reports, strict=True)
     ]
-
-    def told(connection: Connection) -> Any:
-        if not connection.poll(TIMEOUT_S):
-            raise TimeoutError(f"{kind} did not finish {case}")
-        return connection.recv()
-
+    *receivers, sender = (ours for ours, _ in reports)
     try:
         for process in processes:
             process.start()
-        told(receiver)
+        for receiver in receivers:
+            _told(receiver, kind)
         sender.send("go")
-        received = told(receiver)
-        took_ns = told(sender)
+        received = [_told(receiver, kind) for receiver in receivers]
+        took_ns = _told(sender, kind)
         sender.send("all received")
     finally:
         for process in processes:
             process.join(1)
             process.kill()
-        for connection in (*ends, receiver, theirs, sender, senders):
+        for connection in (end for both in (*pipes, *reports) for end in both):
             connection.close()
-    if received.wrong or received.accepted != case.count:
-        raise WrongAnswer(
-            f"{kind}: {received.accepted} of {case.count} received, {received.wrong} of them wrong"
-        )
-    return received, took_ns
+    for one in received:
+        if one.wrong:
+            raise WrongAnswer(f"{kind}: {one.wrong} of {one.accepted} messages were wrong or out of order")
+    latencies = np.array([value for one in received for value in one.latencies], np.int64)
+    accepted = sum(one.accepted for one in received)
+    return Outcome(latencies, case.count * case.readers - accepted, accepted, took_ns, 0, 0)

@@ -15,7 +15,7 @@ from .plan import BARE, ENGINE, FLOOD, HYBRID, PING_PONG, SPIN, WAKE, Entry
 
 TITLES = {
     SPIN: "One way, paced, open loop; one reader that spins (iceoryx2 polls; pyzmq and Pipe block)",
-    HYBRID: "One way, paced, open loop, 10,000 records/s; hybrid readers, all on one core",
+    HYBRID: "One way, paced, open loop; hybrid readers, all on one core (pyzmq and Pipe block)",
     WAKE: "Waking a reader that sleeps: paced, 1,000 records/s, 64 bytes",
     ENGINE: "From a decoded trade through the engine to a handler in `Bus.spin`; 10,000 once more as hybrid",
     PING_PONG: "Ping-pong, closed loop: half of a round trip, which flatters",
