@@ -29,8 +29,8 @@ class Entry:
 
 
 def seconds_of(rate: float, quick: bool) -> float:
-    """Length of a paced run: longer where records are rare."""
-    full = {1_000: 2.0, 10_000: 1.0, 100_000: 0.4}.get(rate, 0.25)
+    """Length of a paced run: longer where records are rarer."""
+    full = {1_000: 1.0, 10_000: 1.0, 100_000: 0.4}.get(rate, 0.25)
     return full * (0.2 if quick else 1.0)
 
 
