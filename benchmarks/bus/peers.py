@@ -27,6 +27,9 @@ from . import shape
 from .duel import Case, Outcome, WrongAnswer
 from .ring_loops import BEFORE_NS, ROWS
 
+KEPT: list[
+    Any
+] = []  # iceoryx2's node and service; given up before the process ends, which runs no destructors
 HEAD = Struct("<qq")  # position, intended send time
 TIMEOUT_S = 60
 QUEUE = 4096  # messages a peer may hold back; what does not fit waits or is lost, and is counted
@@ -163,7 +166,7 @@ def _service(errand: Errand) -> tuple[Any, type]:
     node = iox2.NodeBuilder.new().create(iox2.ServiceType.Ipc)
     service = node.service_builder(iox2.ServiceName.new(errand.address)).publish_subscribe(Record)
     service = service.subscriber_max_buffer_size(QUEUE).open_or_create()
-    _service.kept = (node, service)  # type: ignore[attr-defined]  # else both go with this call
+    KEPT[:] = (node, service)
     return service, Record
 
 
@@ -208,6 +211,7 @@ def _send(errand: Errand, report: Connection) -> None:
     report.recv()
     report.send(send_all(errand, send))
     report.recv()  # stay until all is received: a socket's queue goes with its process
+    KEPT.clear()
 
 
 def _receive(errand: Errand, report: Connection) -> None:
@@ -215,6 +219,7 @@ def _receive(errand: Errand, report: Connection) -> None:
     receive = RECEIVERS[errand.kind](errand)
     report.send("ready")
     report.send(receive_all(errand, receive))
+    KEPT.clear()
 
 
 def _told(connection: Connection, kind: str) -> Any:
