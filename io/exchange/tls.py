@@ -33,8 +33,8 @@ class Certificate:
         authority.cert_pem.write_to_path(str(self.ca_file))
 
     def server_context(self, strike: Callable[[], str] = lambda: "") -> ssl.SSLContext:
-        """The context the exchange listens with. `strike` is asked at each handshake: "abort" ends it with an
-        alert, "certificate" shows one of another name and authority, "" lets it be."""
+        """The context the exchange listens with. `strike` is asked at each handshake: "abort" ends the
+        connection, "certificate" shows one of another name and authority, "" lets it be."""
         context, wrong = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
         self._server.configure_cert(context)
         self._stranger.configure_cert(wrong)

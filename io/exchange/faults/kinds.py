@@ -139,7 +139,7 @@ CONNECTIONS = (
     Kind("cut", HANDSHAKE, "the connection is closed with 1001 at a certain age, as venues do after 24 hours",
          {"age_s": seconds(86_400.0, "that age", 604_800.0)}, always=True),
     Kind("tls-failure", HANDSHAKE, "the TLS handshake fails (with --tls), for REST and websocket alike",
-         {"how": Parameter("abort", "abort: an alert; certificate: one of another name and authority",
+         {"how": Parameter("abort", "abort: the connection ends in it; certificate: one of another name and authority",
                            choices=("abort", "certificate"))}),
     Kind("dns-failure", DNS, "the host name is not found (see docs/faults.md: the client's side takes part)"),
 )  # fmt: skip
