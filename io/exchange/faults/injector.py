@@ -85,6 +85,12 @@ class Faults:
         return self.clock_s() - self._start_s
 
     @property
+    def quiet(self) -> bool:
+        """Whether nothing strikes any more; what lasts may still last."""
+        now_s = self.now_s
+        return all(trigger.over(now_s) for triggers in self._triggers.values() for trigger in triggers)
+
+    @property
     def strikes_frames(self) -> bool:
         """Whether any frame may still be struck; False is the fast path."""
         return bool(self._triggers.get(FRAME))
