@@ -58,6 +58,7 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     "pings-unanswered": [{"kind": "pings-unanswered"}],
     "BREAK": [{"kind": "delisted", "symbol": "BTCUSDT", "duration_s": 0.5, "status": "BREAK"}],
     "chaos": [{"kind": kind, "probability": chance, "until_s": 5.0} for kind, chance in CHAOS.items()],
+    "ids-back in silence": [{"kind": "ids-back", "restart": False, "updates": 1_000_000_000}],
     "delisted": [{"kind": "delisted", "symbol": "BTCUSDT", "duration_s": 0.5}],
     "clock-skew": [{"kind": "clock-skew", "skew_s": -30.0, "duration_s": 0.5}],
 }
