@@ -1,7 +1,13 @@
 """Fault plans: TOML, the command line, errors that help, and the same faults for the same seed."""
 
+import json
 import re
+import signal
+import subprocess
+import sys
 import tomllib
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -268,3 +274,35 @@ def test_the_command_lines_of_the_page_are_valid():
     found = re.findall(r"--fault (\S+)", Path(PAGE).read_text())
     assert found
     assert all(isinstance(entry_from_words(text), Entry) for text in found)
+
+
+def test_the_command_injects_and_tells_its_counts_at_the_end(tmp_path):
+    plan = tmp_path / "plan.toml"
+    plan.write_text('seed = 4\n[[fault]]\nkind = "failing"\nstatus = 502\n')
+    arguments = (
+        "--faults",
+        str(plan),
+        "--fault",
+        "clock-skew:skew_s=-1",
+        "--fault-seed",
+        "5",
+        "--die-with-parent",
+    )
+    served = subprocess.Popen(
+        [sys.executable, "-m", "ringbook", "exchange", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        assert served.stdout is not None
+        base = json.loads(served.stdout.readline())["rest"]
+        with pytest.raises(urllib.error.HTTPError, match="502"):
+            urllib.request.urlopen(base + "/api/v3/depth?symbol=BTCUSDT", timeout=30)
+        facts: dict = {}
+        while "clock-skew" not in facts.get("struck", {}):
+            facts = json.load(urllib.request.urlopen(base + "/ringbook/faults", timeout=30))
+        assert facts["seed"] == 5
+    finally:
+        served.send_signal(signal.SIGINT)
+        said = served.communicate(timeout=30)[1].decode()
+    assert said.splitlines() == ["fault clock-skew: struck 1 times", "fault failing: struck 1 times"]
