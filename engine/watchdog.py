@@ -16,6 +16,7 @@ GAP_FACTOR = 8.0  # times the usual gap before a stream counts as stale
 PATIENCE_NS = 60 * NS_PER_S  # while a stream's habit is not known yet
 HABIT_POLLS = 16  # polls with news before its habit counts as known
 FORGET = 0.99  # per poll with news: how slowly the longest gap shrinks
+STUCK_FRAMES = 20  # dropped in a row; a connection that overlaps another drops none while the book moves
 FINE, MUTE, QUIET = 0, 1, 2
 
 
@@ -89,3 +90,26 @@ class Watchdog:
         changed = np.flatnonzero(verdict != self.verdict)
         self.verdict = verdict.astype(np.int8)
         return [Change(int(index), int(verdict[index])) for index in changed]
+
+
+class StuckBooks:
+    """Finds books that stand still while diffs come: all of them are dropped as already contained, because the
+    venue's update ids have jumped back on a connection that went on. The quiet-stream watch cannot see it."""
+
+    def __init__(self, count: int) -> None:
+        self.book_ids = np.full(count, -1, np.int64)
+        self.since = np.zeros(count, np.int64)  # frames when the book last moved
+
+    def poll(self, synced: np.ndarray, book_ids: np.ndarray, counts: np.ndarray) -> list[int]:
+        """Compare with the poll before.
+
+        synced    bool[count], LIVE and beyond the first diff after a snapshot: one may be newer than its stream
+        book_ids  int64[count], ids the books stand at
+        counts    int64[count], diff frames so far
+        Returns   the symbols that are stuck.
+        """
+        moved = ~synced | (book_ids != self.book_ids)
+        self.book_ids, self.since = book_ids.copy(), np.where(moved, counts, self.since)
+        stuck = counts - self.since >= STUCK_FRAMES
+        self.since = np.where(stuck, counts, self.since)
+        return [int(index) for index in np.flatnonzero(stuck)]

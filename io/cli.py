@@ -14,6 +14,7 @@ from typing import Any
 from ..engine.layout import KIND_NAMES, TOP_N_DEFAULT, TOP_N_MAX
 from . import commands
 from .errors import RingbookError
+from .exchange.faults.kinds import KINDS as FAULT_KINDS
 
 VENUES = "binance-spot, binance-usdm"
 KINDS = tuple(KIND_NAMES.values())
@@ -95,7 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--picture", type=Path, help="save the last ladders and the summary as SVG")
     demo.add_argument("--json", action="store_true", help="no ladder; print the summary as JSON")
-    _exchange_options(command("exchange", commands.exchange, "the built-in exchange on loopback"))
+    exchange = command("exchange", commands.exchange, "the built-in exchange on loopback, healthy or faulty")
+    _exchange_options(exchange)
     _replay_options(command("replay", commands.replay, "drive recorded frames through the same kernels"))
     _reader_commands(command)
     command("warm", commands.warm, "compile every kernel, or load it from the cache")
@@ -113,6 +115,19 @@ def _exchange_options(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=0, help="0 lets the system choose")
     add("--tls", action="store_true", help="serve https and wss with a certificate made at start")
     add("--ca-file", type=Path, help="write the authority to trust here")
+    add("--faults", type=Path, metavar="PLAN.toml", help="inject the faults of this plan (docs/faults.md)")
+    add(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="KIND:NAME=VALUE,…",
+        help="inject this fault: lost:probability=0.001 or reset:every_s=30; may be repeated",
+    )
+    add("--fault-seed", type=int, metavar="N", help="seed of the faults, in place of the plan's")
+    add("--list-faults", action="store_true", help="print every fault with its parameters, and stop")
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    names = [f"{kind.name:<18} {kind.sees}" for kind in FAULT_KINDS.values()]
+    parser.epilog = "faults:\n  " + "\n  ".join(names)
     add("--die-with-parent", type=int, nargs="?", const=0, metavar="PID", help=DIE)
 
 

@@ -41,8 +41,19 @@ def run(options: argparse.Namespace) -> int:
 
 def exchange(options: argparse.Namespace) -> int:
     """Serve the built-in exchange until stopped."""
+    from .exchange.faults.kinds import described
+    from .exchange.faults.plan import assembled
     from .exchange.options import ExchangeOptions
-    from .exchange.server import serve
+    from .exchange.server import Exchange, serve
+
+    if options.list_faults:
+        print(described())
+        return 0
+    served: list[Exchange] = []
+
+    def started(made: Exchange) -> None:
+        served.append(made)
+        _ready(rest=made.rest_url, ws=made.ws_url)
 
     if options.die_with_parent is not None:
         die_with_parent(options.die_with_parent)
@@ -57,12 +68,16 @@ def exchange(options: argparse.Namespace) -> int:
             port=options.port,
             tls=options.tls,
             ca_file=options.ca_file,
+            faults=assembled(options.faults, tuple(options.fault), options.fault_seed),
         )
-        serving = serve(chosen, lambda made: _ready(rest=made.rest_url, ws=made.ws_url))
+        serving = serve(chosen, started)
         with contextlib.suppress(KeyboardInterrupt):
             asyncio.run(serving)
     except (ValueError, OSError) as error:
         raise RingbookError(str(error)) from None
+    finally:
+        for name, count in sorted(served[0].faults.struck.items() if served else ()):
+            _say(f"fault {name}: struck {count} times")
     return 0
 
 

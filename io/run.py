@@ -20,7 +20,6 @@ from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
 from ..engine.pipeline import ingest_room
 from ..engine.slow import Rejected
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
-from ..engine.watchdog import FINE, Watchdog
 from . import show
 from .assembly import (
     IDS_PER_LINK,
@@ -37,6 +36,7 @@ from .link import Link
 from .rest import Rest, trust
 from .sources import EarlyBytes
 from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
+from .watching import Watching
 
 log = logging.getLogger(__name__)
 TICK_S = 0.05
@@ -114,7 +114,9 @@ class Engine:
         names = stream_names(self.config, self.venue)
         self.feed.add_streams(names)
         limits = (self.config.stale_floor_s, self.config.stale_ceiling_s, self.config.first_frame_s)
-        self.watchdog = Watchdog(len(self.bus.symbol_rows), *(int(s * NS_PER_S) for s in limits))
+        limits_ns = tuple(int(s * NS_PER_S) for s in limits)
+        self.watching = Watching(len(self.bus.symbol_rows), limits_ns, self.pipeline, self.feed)
+        self.watchdog = self.watching.watchdog
         self.machines = open_connections(self.config, self.venue, list(names), self.rng)
 
     def _open_links(self, session: aiohttp.ClientSession, tls: Any) -> None:
@@ -152,7 +154,7 @@ class Engine:
             task.add_done_callback(self._fetches.discard)
         if now_ns - self._watched_ns >= WATCH_EVERY_NS:
             self._watched_ns = now_ns
-            self._watch(now_ns)
+            self.watching.poll(now_ns)
         self.feed.poll_changed()
 
     async def _fetch(self, fetch: Fetch) -> None:
@@ -183,18 +185,6 @@ class Engine:
         else:
             self.snapshots.too_old(fetch, now_ns)
         self.feed.poll_changed()
-
-    def _watch(self, now_ns: int) -> None:
-        arrivals, states = self.pipeline.space.arrivals, self.pipeline.space.states
-        newest = arrivals[:, layout.KIND_BOOK, :]
-        for change in self.watchdog.poll(now_ns, newest[:, 0].copy(), newest[:, 1].copy()):
-            health = int(states[change.index]["health"])
-            if change.verdict != FINE and health == layout.LIVE:
-                self.pipeline.count("stale_streams")
-                self._stamp()
-                self.pipeline.tell_health(change.index, layout.STALE, layout.CAUSE_STALE)
-            if change.verdict != FINE:
-                log.warning("%s: its depth stream is silent", self.feed.known[change.index].name)
 
     def _stamp(self) -> None:
         self.pipeline.stamp(time.time_ns(), time.monotonic_ns())

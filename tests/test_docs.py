@@ -13,6 +13,7 @@ import pytest
 
 from ringbook.io.cli import build_parser
 from ringbook.io.config import EngineConfig, load
+from ringbook.io.exchange.faults.plan import plan_from
 
 from .source_tree import ROOT, name_of
 
@@ -97,6 +98,9 @@ def test_readme_begins_with_the_two_commands():
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_configurations_in_documents_are_accepted(path, tmp_path):
     for block in fenced(path, "toml"):
+        if "[[fault]]" in block:
+            assert plan_from(block).entries
+            continue
         (tmp_path / "ringbook.toml").write_text(block)
         assert load(tmp_path / "ringbook.toml").venue
 

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbook.engine.backoff import NS_PER_S
-from ringbook.engine.watchdog import CEILING_NS, FINE, FIRST_FRAME_NS, FLOOR_NS, MUTE, QUIET, Watchdog
+from ringbook.engine.watchdog import (
+    CEILING_NS,
+    FINE,
+    FIRST_FRAME_NS,
+    FLOOR_NS,
+    MUTE,
+    QUIET,
+    STUCK_FRAMES,
+    StuckBooks,
+    Watchdog,
+)
 
 START_NS = 1000 * NS_PER_S
 Verdicts = list[tuple[float, int]]  # second since the start, verdict
@@ -140,3 +150,30 @@ def test_streams_do_not_disturb_each_other() -> None:
         for change in dog.poll(now_ns, last, counts):
             found[change.index].append((float(second), change.verdict))
     assert found == [judge(at_ns, 300) for at_ns in streams]
+
+
+# ---------------------------------------------------------------- books that stand still
+def stuck(polls: list[tuple[bool, int, int]]) -> list[int]:
+    """Polls at which one book is called stuck; each poll is (synced, id of the book, frames so far)."""
+    watch = StuckBooks(1)
+    return [
+        number
+        for number, (synced, book_id, count) in enumerate(polls)
+        if watch.poll(np.array([synced]), np.array([book_id]), np.array([count]))
+    ]
+
+
+def test_a_book_is_stuck_when_enough_diffs_in_a_row_move_nothing() -> None:
+    assert stuck([(True, 7, 0), (True, 7, STUCK_FRAMES - 1), (True, 7, STUCK_FRAMES)]) == [2]
+    # Said once for each run of so many frames.
+    assert stuck([(True, 7, number) for number in range(3 * STUCK_FRAMES)]) == [
+        STUCK_FRAMES,
+        2 * STUCK_FRAMES,
+    ]
+
+
+def test_a_book_that_moves_or_is_not_synced_is_never_stuck() -> None:
+    assert not stuck([(True, number, 100 * number) for number in range(10)])  # most frames are duplicates
+    assert not stuck([(False, 7, 100 * number) for number in range(10)])
+    assert not stuck([(True, 7, 0), (False, 7, 100), (True, 7, 101)])
+    assert not stuck([(True, 7, 0)] * 10)  # a silent stream is the other watch's affair

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
-from .faults import Faults
+from .faults.injector import Faults
 from .ladder import ASK, BID, key_of
 from .market import Market, SymbolMarket
 from .matching import Change, Step
@@ -59,6 +59,16 @@ class Feeds:
             if stream.kind in ("depth", "partial") and name not in self._feeds:
                 self._feeds[name] = DepthFeed(self.market.symbols[stream.symbol].history.last_id, 0)
 
+    def refine(self, symbol: str, digits: int) -> None:
+        """Give the symbol a price grid 10^digits times finer; nothing gathered is lost."""
+        one, factor = self.market.symbols[symbol], 10**digits
+        one.refine(digits)
+        self.printers[symbol] = Printer(one.instrument, self.printers[symbol].usdm)
+        for name, feed in self._feeds.items():
+            if self.hub.served[name].symbol == symbol:
+                bids, asks = ({key * factor: lots for key, lots in side.items()} for side in feed.changed)
+                feed.changed = bids, asks
+
     def publish(self, steps: dict[str, Step], now_ns: int, market_ns: int) -> None:
         """Send what `steps` brought. `now_ns` is printed, `market_ns` paces the depth streams."""
         for symbol, step in steps.items():
@@ -92,7 +102,7 @@ class Feeds:
         if stream.kind == "partial":
             top = image(self.market.symbols[stream.symbol], stream.levels, diff)
             self.hub.publish(stream.name, partial(printer.partial, top, now_ns))
-        elif not self.faults.swallows_diff(stream.symbol):
+        elif not self.faults.swallows_diff(stream.symbol, diff.first_id, diff.last_id):
             self.hub.publish(stream.name, partial(printer.diff, diff, now_ns))
 
 

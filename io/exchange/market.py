@@ -6,6 +6,7 @@ density of the book settles to the shape of the arrivals, and deletes happen whe
 """
 
 from bisect import bisect_left
+from dataclasses import replace
 
 import numpy as np
 
@@ -32,6 +33,18 @@ class SymbolMarket:
         self.matching = Matching(first_book(instrument, rng), ids, MAX_MANTISSA // instrument.qty_unit)
         self.book = self.matching.book
         self.history = self.matching.history
+
+    def refine(self, digits: int) -> None:
+        """Count prices in ticks 10^digits times smaller from now on; the history starts over at this book."""
+        one, factor = self.instrument, 10**digits
+        tick = one.tick / factor
+        price_digits = max(one.price_digits, -int(tick.normalize().as_tuple().exponent))
+        shape = one.shape.scaled(factor)
+        self.instrument = replace(one, tick=tick, price_digits=price_digits, shape=shape)
+        levels = (dict(self.book.top(side)) for side in (BID, ASK))
+        finer = Ladder(*({price * factor: lots for price, lots in side.items()} for side in levels))
+        self.matching.restart(finer)
+        self.book, self.history = self.matching.book, self.matching.history
 
     def new_beat(self) -> None:
         """Draw how many orders the next beat brings."""

@@ -97,6 +97,11 @@ class Matching:
         self.step = Step()
         self.trade_id, self.agg_id = 1_000_000, 500_000
 
+    def restart(self, book: Ladder) -> None:
+        """Go on with this book, at the same update id; what was before is forgotten."""
+        self.book = book
+        self.history = History(book, self.history.last_id)
+
     def limit(self, side: int, price: int, lots: int) -> None:
         """A limit order: takes what it crosses, then rests what is left."""
         lots = self._take(1 - side, lots, key_of(1 - side, price))

@@ -1,7 +1,9 @@
 """What can be chosen about the built-in exchange."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from .faults.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class ExchangeOptions:
     ca_file              where to write the certificate authority a client has to trust
     messages_per_second  of one websocket client; 0 = no limit
     weight_per_minute    REST weight of one address
+    faults               which faults strike, and the seed of their chance
     """
 
     venue: str = "spot"
@@ -34,6 +37,7 @@ class ExchangeOptions:
     weight_per_minute: int | None = None
     ping_s: float | None = None
     pong_timeout_s: float | None = None
+    faults: Plan = field(default_factory=Plan)
 
     def __post_init__(self) -> None:
         if self.speed < 0:

@@ -14,7 +14,8 @@ from pathlib import Path
 import orjson
 
 from ..recording import Line, read_recording, stream_of, survey
-from .faults import Faults
+from .faults.injector import Faults
+from .faults.plan import Plan
 from .ladder import ASK, BID
 from .playbook import PlayedBook, recorded_instruments
 from .rest import VenueError
@@ -42,14 +43,16 @@ class Player:
     """Plays the files in order, `speed` times as fast as recorded; 0 = as fast as the clients take it."""
 
     def __init__(
-        self, paths: tuple[Path, ...], venue: Venue, speed: float, clock_ns: Callable[[], int]
-    ) -> None:
+        self, paths: tuple[Path, ...], venue: Venue, speed: float, clock_ns: Callable[[], int],
+        plan: Plan | None = None,
+    ) -> None:  # fmt: skip
         self.paths, self.speed, self.clock_ns = paths, speed, clock_ns
         self.contents = survey(paths)
         if not self.contents.symbols:
             raise ValueError(f"{paths[0]}: holds no market data; expected lines of recorded streams")
         self.instruments = recorded_instruments(paths, self.contents.symbols, venue.name)
-        self.hub, self.faults = Hub(venue, self.contents.symbols), Faults(self.contents.symbols)
+        self.faults = Faults(self.contents.symbols, plan, simulated=False)
+        self.hub = Hub(venue, self.contents.symbols, self.faults.conditions)
         usdm = venue.name == "usdm"
         self.books = {symbol: PlayedBook(one, usdm) for symbol, one in self.instruments.items()}
         self.handouts = {symbol: Handout() for symbol in self.contents.snapshot_owners}
@@ -91,7 +94,7 @@ class Player:
             event = orjson.loads(payload)
             if "pu" not in event or "@depth@" in name or name.endswith("@depth"):
                 self.books[event["s"]].follow(event)
-            if name in self.hub.listeners and self.faults.swallows_diff(event["s"]):
+            if name in self.hub.listeners and self.faults.swallows_diff(event["s"], event["U"], event["u"]):
                 return
         if name:
             self.hub.publish(name, lambda _: payload)
@@ -129,8 +132,8 @@ class Player:
             await asyncio.sleep(0.001)
 
     # -------------------------------------------------------------- Source
-    async def snapshot(self, symbol: str, limit: int) -> bytes:
-        """The recorded reply first, when its line has been reached; later the book as it is."""
+    async def snapshot(self, symbol: str, limit: int, behind: int = 0) -> bytes:
+        """The recorded reply first, when its line has been reached; later the book, `behind` ids ago."""
         handout = self.handouts.get(symbol)
         if handout is not None and not handout.taken.is_set():
             await handout.reached.wait()
@@ -139,8 +142,9 @@ class Player:
         history = self.books[symbol].history
         if history is None:
             raise VenueError(-1001, f"Internal error; the recording has no book of {symbol} here.", 503)
-        tops = history.now.top(BID, limit), history.now.top(ASK, limit)
-        return self.books[symbol].printer.snapshot(history.last_id, tops, self.clock_ns())
+        book, update_id = history.before(behind)
+        tops = book.top(BID, limit), book.top(ASK, limit)
+        return self.books[symbol].printer.snapshot(update_id, tops, self.clock_ns())
 
     def history(self, symbol: str) -> History:
         history = self.books[symbol].history

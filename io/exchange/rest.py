@@ -7,7 +7,11 @@ from typing import Protocol
 import orjson
 from aiohttp import web
 
+from .answers import send
 from .budget import Verdict, WeightBudget
+from .faults.injector import Faults
+from .faults.ledger import Strike
+from .faults.replies import Reply, banned, damaged, refusal_of, updates_behind
 from .instruments import Instrument
 from .listing import exchange_info
 from .truth import History
@@ -19,11 +23,12 @@ class Source(Protocol):
     """Where books come from: the simulated market or a recording."""
 
     instruments: dict[str, Instrument]
+    faults: Faults
     finished: bool
 
     async def run(self) -> None: ...
 
-    async def snapshot(self, symbol: str, limit: int) -> bytes: ...
+    async def snapshot(self, symbol: str, limit: int, behind: int = 0) -> bytes: ...
 
     def history(self, symbol: str) -> History: ...
 
@@ -40,6 +45,7 @@ class VenueError(Exception):
 
 MISSING_SYMBOL = "Mandatory parameter 'symbol' was not sent, was empty/null, or malformed."
 Handler = Callable[[web.Request], Awaitable[bytes]]
+STRIKES = web.RequestKey("strikes", list[Strike])
 
 
 class Rest:
@@ -64,7 +70,15 @@ class Rest:
         ]
 
     def _weighed(self, handler: Handler, weight_of: Callable[[web.Request], int]) -> Callable:
-        async def handle(request: web.Request) -> web.Response:
+        async def handle(request: web.Request) -> web.StreamResponse:
+            faults = self.source.faults
+            if faults.banned_s:
+                return await send(request, banned(faults.banned_s))
+            endpoint = request.path.rpartition("/")[2]
+            request[STRIKES] = strikes = faults.request(endpoint, request.query.get("symbol", ""))
+            refusal = refusal_of(strikes)
+            if refusal is not None:
+                return await send(request, refusal)
             verdict = self._budget(request).spend(weight_of(request), self.monotonic_s())
             headers = {"X-MBX-USED-WEIGHT-1M": str(verdict.used), "X-MBX-USED-WEIGHT": str(verdict.used)}
             if verdict.status != 200:
@@ -73,7 +87,8 @@ class Rest:
                 body, status = await handler(request), 200
             except VenueError as error:
                 body, status = orjson.dumps({"code": error.code, "msg": str(error)}), error.status
-            return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+            headers["Content-Type"] = "application/json"
+            return await send(request, damaged(Reply(status, body, headers), strikes))
 
         return handle
 
@@ -101,10 +116,14 @@ class Rest:
 
     async def _time(self, request: web.Request) -> bytes:
         micro = request.headers.get("X-MBX-TIME-UNIT", "").upper() == "MICROSECOND"
-        return orjson.dumps({"serverTime": self.clock_ns() // (1000 if micro else MILLISECOND_NS)})
+        now_ns = self.clock_ns() + self.source.faults.conditions.skew_ns
+        return orjson.dumps({"serverTime": now_ns // (1000 if micro else MILLISECOND_NS)})
 
     async def _exchange_info(self, request: web.Request) -> bytes:
-        chosen = list(self.source.instruments.values())
+        conditions = self.source.faults.conditions
+        chosen = [
+            one for one in self.source.instruments.values() if conditions.hidden.get(one.symbol) != "gone"
+        ]
         if "symbol" in request.query:
             chosen = [self._instrument(request.query["symbol"])]
         elif "symbols" in request.query:
@@ -113,20 +132,25 @@ class Rest:
             except orjson.JSONDecodeError:
                 raise VenueError(-1100, "Illegal characters found in parameter 'symbols'.") from None
             chosen = [self._instrument(name) for name in names]
-        now_ms = self.clock_ns() // MILLISECOND_NS
-        return orjson.dumps(exchange_info(self.venue, chosen, now_ms, self.per_minute))
+        now_ms = (self.clock_ns() + conditions.skew_ns) // MILLISECOND_NS
+        reply = exchange_info(self.venue, chosen, now_ms, self.per_minute)
+        for row in reply["symbols"]:
+            row["status"] = conditions.hidden.get(row["symbol"], row["status"])
+        return orjson.dumps(reply)
 
     async def _depth(self, request: web.Request) -> bytes:
         instrument = self._instrument(request.query.get("symbol", ""))
         limit = self._limit(request)
-        body = await self.source.snapshot(instrument.symbol, limit)
+        strikes: list[Strike] = request[STRIKES]
+        body = await self.source.snapshot(instrument.symbol, limit, updates_behind(strikes))
         self.snapshots_served += 1
-        return body
+        return self.source.faults.conditions.dressed(instrument.symbol, body, MILLISECOND_NS)
 
     def _instrument(self, symbol: object) -> Instrument:
         if not isinstance(symbol, str) or not symbol:
             raise VenueError(-1102, MISSING_SYMBOL)
-        if symbol not in self.source.instruments:
+        hidden = self.source.faults.conditions.hidden.get(symbol) == "gone"
+        if hidden or symbol not in self.source.instruments:
             raise VenueError(-1121, "Invalid symbol.")
         return self.source.instruments[symbol]
 

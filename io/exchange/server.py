@@ -14,7 +14,8 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from .faults import Faults
+from .faults.injector import Faults
+from .injection import Injection
 from .instruments import Instrument, catalogue
 from .market import Market
 from .options import ExchangeOptions
@@ -45,6 +46,7 @@ class Exchange:
         self.sessions: set[Session] = set()
         self.source = self._open_source()
         self.hub, self.faults = self.source.hub, self.source.faults
+        self.injection = Injection(self.faults, self.sessions)
         per_minute = self.options.weight_per_minute or self.venue.weight_per_minute
         self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic)
         self.witness = Witness(self.source, self.faults, self.stats)
@@ -52,15 +54,17 @@ class Exchange:
         self.certificate = Certificate(self.options.host, self.options.ca_file) if self.options.tls else None
         self._runner: web.AppRunner | None = None
         self._driver: asyncio.Task | None = None
+        self._pulse: asyncio.Task | None = None
         self.port = 0
 
     def _open_source(self) -> Player | Simulation:
         chosen = self.options
         if chosen.recording:
-            return Player(chosen.recording, self.venue, chosen.speed, self.clock_ns)
+            return Player(chosen.recording, self.venue, chosen.speed, self.clock_ns, chosen.faults)
         instruments = chosen_instruments(self.venue.name, chosen.symbols)
         symbols = [one.symbol for one in instruments]
-        hub, faults = Hub(self.venue, symbols), Faults(symbols)
+        faults = Faults(symbols, chosen.faults)
+        hub = Hub(self.venue, symbols, faults.conditions)
         market = Market(instruments, chosen.seed, self.venue.shared_ids)
         return Simulation(market, hub, faults, self.venue.name == "usdm", chosen.speed, self.clock_ns)
 
@@ -97,7 +101,7 @@ class Exchange:
             app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_line_size=URL_BYTES_MAX
         )
         await self._runner.setup()
-        context = self.certificate.server_context() if self.certificate else None
+        context = self.certificate.server_context(self.injection.tls) if self.certificate else None
         site = web.TCPSite(self._runner, self.options.host, self.options.port, ssl_context=context)
         try:
             await site.start()
@@ -106,25 +110,31 @@ class Exchange:
             where = f"{self.options.host}:{self.options.port}"
             raise OSError(f"cannot listen on {where} ({error}); choose another host or port") from None
         self.port = self._runner.addresses[0][1]
+        self.faults.start()
         self._driver = asyncio.create_task(self.source.run())
+        self._pulse = asyncio.create_task(self.injection.run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._driver is not None
+        assert self._pulse is not None
         assert self._runner is not None
         self._driver.cancel()
+        self._pulse.cancel()
         for session in list(self.sessions):
             session.part(GOING_AWAY, b"exchange stopped")
         await self._runner.cleanup()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._driver
+        for task in (self._driver, self._pulse):
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def wait(self) -> None:
         """Return only when the source fails; its error is raised here."""
         assert self._driver is not None
-        await self._driver
+        assert self._pulse is not None
+        await asyncio.gather(self._driver, self._pulse)
 
     # -------------------------------------------------------------- websocket
     async def _connect(self, request: web.Request) -> web.StreamResponse:
@@ -136,11 +146,16 @@ class Exchange:
         if len(names) > self.venue.streams_max:
             message = f"{len(names)} streams, expected at most {self.venue.streams_max} per connection"
             return web.json_response({"code": 2, "msg": message}, status=400)
+        refused = await self.injection.refusal(request)
+        if refused is not None:
+            return refused
         socket = web.WebSocketResponse(autoping=False, compress=False, timeout=SHUTDOWN_S)
-        await socket.prepare(request)
+        wire = await self.injection.greet(request, socket)
         combined = request.path.endswith("/stream")
-        session = Session(socket, self.hub, self.venue, self.rules, request.path, unit_ns, combined)
-        self.sessions.add(session)
+        session = Session(
+            socket, self.hub, self.venue, self.rules, request.path, unit_ns, combined, wire=wire
+        )
+        self.injection.open(request, session)
         try:
             await session.run(names)
         finally:
@@ -154,14 +169,16 @@ class Exchange:
         for symbol in source.instruments:
             with contextlib.suppress(UnknownBook):
                 history = source.history(symbol)
-                symbols[symbol] = {"first_id": history.first_id, "last_id": history.last_id}
+                shift = self.faults.conditions.id_shift.get(symbol, 0)  # ids as they are printed
+                ids = history.first_id - shift, history.last_id - shift
+                symbols[symbol] = dict(zip(("first_id", "last_id"), ids, strict=True))
         return {
             "venue": self.venue.name,
             "finished": source.finished,
             "connections": len(self.sessions),
             "snapshots": self.rest.snapshots_served,
             "frames": dict(self.hub.frames),
-            "faults": dict(self.faults.struck),
+            "faults": self.faults.struck,
             "symbols": symbols,
         }
 

@@ -3,14 +3,19 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import orjson
 from aiohttp import WSMsgType, web
 
 from .budget import MessageLimit
-from .streams import Hub
+from .faults.damage import PING, PONG
+from .faults.injector import Faults
+from .faults.wire import Wire
+from .streams import Hub, Stream
 from .venues import Venue, kinds_of_path
 from .wire import MICROSECOND_NS, MILLISECOND_NS
 
@@ -51,12 +56,16 @@ class Session:
     path: str
     unit_ns: int = MILLISECOND_NS
     combined: bool = False
-    backlog_bytes: int = 0
+    number: int = 0
+    faults: Faults | None = None
+    wire: Wire | None = None
     streams: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._kinds = kinds_of_path(self.venue, self.path)
         self._queue: deque[bytes] = deque()
+        self._queued_bytes = 0
+        self._timers: list[asyncio.TimerHandle] = []
         self._wake = asyncio.Event()
         self._limit = MessageLimit(self.rules.messages_per_second)
         self._pinged_s = 0.0  # when the oldest unanswered ping left; 0: none waits
@@ -67,13 +76,33 @@ class Session:
     def serves(self, kind: str) -> bool:
         return kind in self._kinds
 
-    def push(self, message: bytes) -> None:
-        if self.backlog_bytes > self.rules.backlog_bytes_max:
-            return self.part(POLICY_VIOLATION, b"slow consumer")
-        self._queue.append(message)
-        self.backlog_bytes += len(message)
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes that wait to be written."""
+        return self._queued_bytes + (self.wire.line.waiting_bytes if self.wire else 0)
+
+    def push(self, message: bytes, stream: Stream | None = None) -> None:
+        wire, faults = self.wire, self.faults
         self._wake.set()
-        return None
+        if self.backlog_bytes > self.rules.backlog_bytes_max:
+            self.part(POLICY_VIOLATION, b"slow consumer")
+        elif wire is None or faults is None or (wire.line.idle and not faults.strikes_frames):
+            self._queue.append(message)
+            self._queued_bytes += len(message)
+        elif stream is None:
+            wire.line.put(message, (), faults.now_s)
+        else:
+            wire.line.offer(faults, stream.name, stream.symbol, message, self.number)
+
+    def later(self, delay_s: float, act: Callable[[], None]) -> None:
+        """Do something after a while, if the connection still stands; never for an infinite delay."""
+        if delay_s != float("inf"):
+            self._timers.append(asyncio.get_running_loop().call_later(delay_s, act))
+
+    def announce_shutdown(self) -> None:
+        """Send the event with which the venue says that this server goes."""
+        event = {"e": "serverShutdown", "E": time.time_ns() // MILLISECOND_NS}
+        self.push(orjson.dumps({"stream": "!serverShutdown", "data": event} if self.combined else event))
 
     def part(self, code: int, reason: bytes) -> None:
         """End the connection with this close code; what is queued is dropped."""
@@ -91,6 +120,8 @@ class Session:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self.hub.leave(self)
+            for timer in self._timers:
+                timer.cancel()
             for task in tasks:
                 task.cancel()
             for outcome in await asyncio.gather(*tasks, return_exceptions=True):
@@ -101,28 +132,51 @@ class Session:
     async def _close(self) -> None:
         """Say why we leave, but do not wait for a client that reads nothing."""
         if self._parting is None or self.socket.closed:
-            return
+            return None
+        if self.wire is not None and self.wire.line.busy:  # a close frame would land inside another frame
+            return self.wire.end()
         code, reason = self._parting
         with contextlib.suppress(ConnectionError, TimeoutError):
             async with asyncio.timeout(CLOSE_S):
                 await self.socket.close(code=code, message=reason)
+        return None
 
     async def _write(self) -> None:
         send, queue = self.socket.send_frame, self._queue
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while queue:
+            await self._woken()
+            while queue:  # older than anything on the line
                 message = queue.popleft()
                 await send(message, WSMsgType.TEXT)
-                self.backlog_bytes -= len(message)
+                self._queued_bytes -= len(message)
+            if self.wire is not None and self.wire.line.busy:
+                await self.wire.flush()
+
+    async def _woken(self) -> None:
+        """Wait for a message, or until something on the line is due."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.wire.wait_s if self.wire else None):
+                await self._wake.wait()
+        self._wake.clear()
+
+    async def _control(self, opcode: int, payload: bytes) -> None:
+        """A ping or pong; behind what is on the line, so that it breaks no frame."""
+        if self.wire is not None and self.wire.line.busy:
+            self.wire.line.put(payload, (), self.wire.now_s(), opcode)
+            self._wake.set()
+        elif opcode == PONG:
+            await self.socket.pong(payload)
+        else:
+            await self.socket.ping(payload)
 
     async def _ping(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.rules.ping_s)
+            if self.wire is not None and self.wire.silent:
+                continue
             self._pinged_s = self._pinged_s or loop.time()
-            await self.socket.ping(str(int(loop.time() * 1000)).encode())
+            await self._control(PING, str(int(loop.time() * 1000)).encode())
             wait_s = self._pinged_s + self.rules.pong_timeout_s - loop.time()
             if wait_s < self.rules.ping_s:
                 await asyncio.sleep(max(0.0, wait_s))
@@ -138,7 +192,8 @@ class Session:
             if self._limit.exceeded(loop.time()):
                 self.part(POLICY_VIOLATION, b"Too many requests")
             elif message.type == WSMsgType.PING:
-                await self.socket.pong(message.data)
+                if self.wire is None or not self.wire.deaf:
+                    await self._control(PONG, bytes(message.data))
             elif message.type == WSMsgType.PONG:
                 self._pinged_s = 0.0
             else:

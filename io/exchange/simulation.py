@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from .faults import Faults
+from .faults.injector import Faults
+from .faults.ledger import Strike
 from .feeds import Feeds
 from .instruments import Instrument
 from .ladder import ASK, BID
@@ -29,6 +30,7 @@ class Simulation:
         self.feeds = Feeds(market, hub, faults, usdm)
         self.instruments: dict[str, Instrument] = {s: one.instrument for s, one in market.symbols.items()}
         self._steps_done = 0
+        faults.on_market = self.suffer
 
     async def run(self) -> None:
         """Live for ever."""
@@ -56,18 +58,26 @@ class Simulation:
         """One step of market time, and its frames."""
         steps = self.market.step(1 / STEPS_PER_BEAT, self._steps_done % STEPS_PER_BEAT == 0)
         for symbol in steps:
-            orders = self.faults.take_burst(symbol)
+            one = self.market.symbols[symbol]
+            orders = self.faults.conditions.take_burst(symbol, one.beat_rate / STEPS_PER_BEAT)
             if orders:
-                steps[symbol] = self.market.symbols[symbol].burst(orders).after(steps[symbol])
+                steps[symbol] = one.burst(orders).after(steps[symbol])
         self._steps_done += 1
         market_ns = int(self._steps_done * BEAT_S / STEPS_PER_BEAT * 1e9)
         self.feeds.publish(steps, self.clock_ns(), market_ns)
 
-    async def snapshot(self, symbol: str, limit: int) -> bytes:
-        """The body of a REST depth reply: the book right now."""
-        one = self.market.symbols[symbol]
-        tops = one.book.top(BID, limit), one.book.top(ASK, limit)
-        return self.feeds.printers[symbol].snapshot(one.history.last_id, tops, self.clock_ns())
+    def suffer(self, strike: Strike) -> None:
+        """Carry out what a fault demands of the market itself: a finer price grid."""
+        if strike.kind.name == "tick-size":
+            self.feeds.refine(strike.symbol, int(strike.values["digits"]))
+            self.instruments[strike.symbol] = self.market.symbols[strike.symbol].instrument
+
+    async def snapshot(self, symbol: str, limit: int, behind: int = 0) -> bytes:
+        """The body of a REST depth reply: the book right now, or `behind` update ids ago."""
+        history = self.market.symbols[symbol].history
+        book, update_id = history.before(behind)
+        tops = book.top(BID, limit), book.top(ASK, limit)
+        return self.feeds.printers[symbol].snapshot(update_id, tops, self.clock_ns())
 
     def history(self, symbol: str) -> History:
         return self.market.symbols[symbol].history

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from .faults.conditions import Conditions
 from .venues import Venue
 from .wire import envelope
 
@@ -42,18 +43,21 @@ class Listener(Protocol):
 
     combined: bool
     unit_ns: int
-    backlog_bytes: int
+
+    @property
+    def backlog_bytes(self) -> int: ...
 
     def serves(self, kind: str) -> bool: ...
 
-    def push(self, message: bytes) -> None: ...
+    def push(self, message: bytes, stream: Stream | None = None) -> None: ...
 
 
 class Hub:
-    """Connections by stream name. `frames` counts what was sent, per stream and connection."""
+    """Connections by stream name. `frames` counts what was sent, per stream and connection; `conditions` are
+    faults in force, which hide symbols and change printed ids and times."""
 
-    def __init__(self, venue: Venue, symbols: list[str]) -> None:
-        self.venue = venue
+    def __init__(self, venue: Venue, symbols: list[str], conditions: Conditions | None = None) -> None:
+        self.venue, self.conditions = venue, conditions or Conditions()
         self.symbols = {symbol.lower(): symbol for symbol in symbols}
         self.listeners: dict[str, dict[Listener, None]] = {}
         self.served: dict[str, Stream] = {}
@@ -85,16 +89,17 @@ class Hub:
     def publish(self, name: str, make: Callable[[int], bytes]) -> None:
         """Send `make(time unit in ns)` to all who listen to `name`, made once per unit and form."""
         heard = self.listeners.get(name)
-        if not heard:
+        stream = self.served.get(name)
+        if not heard or stream is None or stream.symbol in self.conditions.hidden:
             return
         made: dict[tuple[int, bool], bytes] = {}
         for listener in heard:
             form = listener.unit_ns, listener.combined
             message = made.get(form)
             if message is None:
-                message = make(listener.unit_ns)
+                message = self.conditions.dressed(stream.symbol, make(listener.unit_ns), listener.unit_ns)
                 message = made[form] = envelope(name, message) if listener.combined else message
-            listener.push(message)
+            listener.push(message, stream)
             self.frames[name] += 1
 
     def backlog_bytes(self) -> int:

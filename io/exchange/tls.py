@@ -3,9 +3,12 @@
 import importlib
 import ssl
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import RingbookError
+
+WRONG_NAME = "wrong.invalid"
 
 
 class Certificate:
@@ -23,15 +26,26 @@ class Certificate:
                 "TLS needs the package trustme, which was not found; install ringbook[exchange]"
             ) from None
         authority = trustme.CA()
+        self._stranger = trustme.CA().issue_cert(WRONG_NAME)
         names = dict.fromkeys([host, "localhost", "127.0.0.1", "::1"])
         self._server = authority.issue_cert(*names)
         self.ca_file = ca_file or Path(tempfile.mkdtemp(prefix="ringbook-ca-")) / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
 
-    def server_context(self) -> ssl.SSLContext:
-        """The context the exchange listens with."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    def server_context(self, strike: Callable[[], str] = lambda: "") -> ssl.SSLContext:
+        """The context the exchange listens with. `strike` is asked at each handshake: "abort" ends the
+        connection, "certificate" shows one of another name and authority, "" lets it be."""
+        context, wrong = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
         self._server.configure_cert(context)
+        self._stranger.configure_cert(wrong)
+
+        def greet(handle: ssl.SSLObject, name: str | None, asked: ssl.SSLContext) -> int | None:
+            how = strike()
+            if how == "certificate":
+                handle.context = wrong
+            return ssl.ALERT_DESCRIPTION_INTERNAL_ERROR if how == "abort" else None
+
+        context.sni_callback = greet
         return context
 
     def write_identity(self, path: Path | str) -> None:

@@ -81,6 +81,18 @@ class History:
         roll(book, segment, 0, bisect_right(segment.ids, update_id))
         return book
 
+    def before(self, updates: int) -> tuple[Ladder, int]:
+        """The latest book known that is at least `updates` ids old, or the oldest one; and its id."""
+        if not updates:
+            return self.now, self.last_id
+        wanted = max(self.first_id, self.last_id - updates)
+        if not self.every_id:
+            at = bisect_right(self.segments, wanted, key=lambda segment: segment.base_id) - 1
+            ids = self.segments[at].ids
+            found = bisect_right(ids, wanted)
+            wanted = ids[found - 1] if found else self.segments[at].base_id
+        return self.book_at(wanted), wanted
+
     def tops_at(self, wanted: Sequence[tuple[int, int]]) -> list[Tops | UnknownBook]:
         """For each (update id, levels): the top of both sides, or the UnknownBook that says why not."""
         answers: list = [None] * len(wanted)

@@ -5,7 +5,10 @@ No venue has these. They let a test or the demo ask what a book should have been
     GET  /ringbook/truth?symbol=S&update_id=N[&limit=L]   the book right after id N
     POST /ringbook/truth/top  [[symbol, id, levels], …]   many tops at once, in the order asked
     GET  /ringbook/stats                                  frames sent, faults struck, symbols and their ids
-    POST /ringbook/fault  {"kind": …, "symbol": …}        inject a fault
+    GET  /ringbook/faults[?since=N]                       counts by kind, and the ledger after strike N
+    POST /ringbook/fault  {"kind": …, "symbol": …}        inject a fault (docs/faults.md)
+
+Update ids here are the printed ones, also after an `ids-back` fault.
 
 The history is bounded (truth.py); an id it has forgotten or that has not happened is 404, an id inside a
 recorded frame, where the book is not defined, is 409.
@@ -17,7 +20,8 @@ from collections.abc import Callable
 import orjson
 from aiohttp import web
 
-from .faults import FaultError, Faults
+from .faults.injector import Faults
+from .faults.plan import FaultError
 from .rest import Source
 from .truth import UnknownBook
 
@@ -37,6 +41,7 @@ class Witness:
             web.get("/ringbook/truth", self._truth),
             web.post("/ringbook/truth/top", self._tops),
             web.get("/ringbook/stats", self._stats),
+            web.get("/ringbook/faults", self._faults),
             web.post("/ringbook/fault", self._fault),
         ]
 
@@ -54,7 +59,8 @@ class Witness:
         except ValueError as error:
             return refusal(400, f"update_id and limit must be whole numbers: {error}")
         try:
-            book = self.source.history(symbol).book_at(update_id)
+            true_id = self.faults.conditions.true_id(symbol, update_id)
+            book = self.source.history(symbol).book_at(true_id)
         except UnknownBook as unknown:
             return refusal(STATUS[unknown.reason], str(unknown), unknown.reason)
         return web.json_response(
@@ -84,7 +90,9 @@ class Witness:
 
     def _answer(self, symbol: str, wanted: list[tuple], places: list[int], answers: list[dict]) -> None:
         try:
-            tops = self.source.history(symbol).tops_at([wanted[at][1:] for at in places])
+            true_id = self.faults.conditions.true_id
+            ids = [(true_id(symbol, wanted[at][1]), wanted[at][2]) for at in places]
+            tops = self.source.history(symbol).tops_at(ids)
         except UnknownBook as unknown:
             tops = [unknown] * len(places)
         for at, top in zip(places, tops, strict=True):
@@ -96,6 +104,19 @@ class Witness:
 
     async def _stats(self, request: web.Request) -> web.Response:
         return web.Response(body=orjson.dumps(self.stats()), content_type="application/json")
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        since = request.query.get("since", "0")
+        if not since.isdecimal():
+            return refusal(400, f"since was {since!r}, expected the number of a strike")
+        ledger = self.faults.ledger
+        facts = {
+            "seed": self.faults.plan.seed,
+            "struck": self.faults.struck,
+            "forgotten": ledger.forgotten,
+            "ledger": ledger.since(int(since)),
+        }
+        return web.Response(body=orjson.dumps(facts), content_type="application/json")
 
     async def _fault(self, request: web.Request) -> web.Response:
         try:
