@@ -336,6 +336,7 @@ def geometry(
 
 # ---------------------------------------------------------------- the control page (`NAME.ctl`, writable by readers)
 CTL_WAKE = 0  # the futex word (low 32 bits), bumped by the writer's slow path
+CTL_WOKEN_FOR = 1  # head at the last bump: tells a late wake-up from one that never came
 CTL_WAITERS = 16  # 0 or 1: somebody sleeps
 CTL_BOOK_REQUEST = 32  # symbol_id + 1: a reader asks for a copy in the scratch book
 CTL_WORDS = PAGE_BYTES // WORD_BYTES

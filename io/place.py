@@ -65,6 +65,7 @@ class Place:
         self.out = np.zeros(int(link.geo[layout.GEO_SLOT_WORDS]), np.int64)
         self.record = self.out.view(layout.record_dtype(link.top_n))
         self._private_page = np.zeros(layout.CTL_WORDS, np.int64)
+        self.cursor[cursors.CUR_SUSPECT] = 0  # it was about the other control page
         self.learn_symbols()
 
     def learn_symbols(self) -> None:

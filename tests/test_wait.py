@@ -76,13 +76,47 @@ def test_a_publish_wakes(memory: tuple) -> None:
     assert ring.publish_head(words, geo, 3, ctl) == 0
 
 
-def test_a_wake_that_never_came_is_counted(memory: tuple) -> None:
-    """Head passed the record, the word did not move: that is a lost wake. Head behind: only bad timing."""
+def test_what_the_writer_does_next_tells_a_late_wake_from_a_lost_one(memory: tuple) -> None:
+    """The sleep for record 1 ran out with head 2 and the wake word at 7."""
+    words, _, ctl = memory
+    ctl[CTL_WAKE] = 7
+    assert words[layout.H_HEAD] == 2
+    assert wait.judge_wake(words, ctl, 7, 2) == wait.WAKE_OPEN  # it may still be on its way
+    words[layout.H_HEAD] = 3
+    assert (
+        wait.judge_wake(words, ctl, 7, 2) == wait.WAKE_MISSED
+    )  # it announced another batch, and woke nobody
+    ctl[CTL_WAKE], ctl[layout.CTL_WOKEN_FOR] = 8, 2
+    assert wait.judge_wake(words, ctl, 7, 2) == wait.WAKE_CAME
+    ctl[layout.CTL_WOKEN_FOR] = 3
+    assert wait.judge_wake(words, ctl, 7, 2) == wait.WAKE_MISSED  # woken for a later batch only
+    ctl[CTL_WAKE] = 9
+    assert wait.judge_wake(words, ctl, 7, 2) == wait.WAKE_CAME  # more bumps hide the first: not counted
+
+
+def test_a_lost_wake_is_counted_by_the_next_wait(memory: tuple) -> None:
+    """Record 2 comes with head, but without the look for sleepers: the mistake that must never happen."""
     words, geo, ctl = memory
-    assert wait.missed_wake(words, ctl, geo, 1, 0) == wait.WAIT_MISSED
-    assert wait.missed_wake(words, ctl, geo, 2, 0) == wait.WAIT_READY
-    ctl[CTL_WAKE] = 1
-    assert wait.missed_wake(words, ctl, geo, 1, 0) == wait.WAIT_READY
+    place = np.zeros(cursor.CURSOR_WORDS, np.int64)
+    place[cursor.CUR_SEQ] = 2
+    idle.wait_for_next(words, ctl, geo, place, 10, MS)
+
+    def publish_without_a_look() -> None:
+        while not ctl[CTL_WAITERS]:
+            time.sleep(0.001)
+        ring.commit(words, ring.claim(words, geo, 2), 2)
+        words[layout.H_HEAD] = 3
+
+    ctl[CTL_WAITERS] = 0
+    writer = threading.Thread(target=publish_without_a_look)
+    writer.start()
+    while idle.wait_for_next(words, ctl, geo, place, 10, 300 * MS) != wait.WAIT_READY:
+        pass
+    writer.join()
+    assert (place[cursor.CUR_SUSPECT], place[cursor.CUR_MISSED]) == (1, 0)
+    place[cursor.CUR_SEQ], words[layout.H_HEAD] = 3, 4  # the next batch
+    idle.wait_for_next(words, ctl, geo, place, 10, MS)
+    assert (place[cursor.CUR_SUSPECT], place[cursor.CUR_MISSED]) == (0, 1)
 
 
 def test_idle_counts_sleeps(memory: tuple) -> None:

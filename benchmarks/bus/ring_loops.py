@@ -3,12 +3,20 @@
 from ringbook.engine.jit import i64, kernel, void, words_in, words_out
 from ringbook.engine.kernels import llvm
 from ringbook.engine.kernels.ring import claim, commit, newest_after_lap, publish_head, read_record
-from ringbook.engine.kernels.wait import WAIT_MISSED, WAIT_READY, sleep_until, spin_until
-from ringbook.engine.layout import GEO_SLOT_WORDS, READ_EARLY, READ_OK
+from ringbook.engine.kernels.wait import (
+    WAIT_READY,
+    WAIT_SUSPECT,
+    WAKE_MISSED,
+    WAKE_OPEN,
+    judge_wake,
+    sleep_until,
+    spin_until,
+)
+from ringbook.engine.layout import CTL_WAKE, GEO_SLOT_WORDS, H_HEAD, READ_EARLY, READ_OK
 
 ROWS = 61
 FIRST, COUNT, STEP_NS, BATCH, SLEEP_NS, SPIN_TICKS = range(6)  # the numbers of a job
-ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS = range(6)  # of a result
+ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS, SUSPECT_WORD, SUSPECT_HEAD = range(8)  # of a result
 RESULT_WORDS = 8  # then one latency per accepted record
 BEFORE_NS = 1_000_000  # from the start to the first send
 
@@ -91,7 +99,15 @@ def wait_for(words, ctl, geo, seq, job, result):
     if spin_until(words, geo, seq, job[SPIN_TICKS]) == WAIT_READY or job[SLEEP_NS] == 0:
         return
     result[SLEEPS] += 1
-    result[MISSED] += sleep_until(words, ctl, geo, seq, job[SLEEP_NS]) == WAIT_MISSED
+    if result[SUSPECT_HEAD] != 0:  # a wake-up seemed lost: the writer's next deeds tell
+        verdict = judge_wake(words, ctl, result[SUSPECT_WORD], result[SUSPECT_HEAD])
+        result[MISSED] += verdict == WAKE_MISSED
+        result[SUSPECT_HEAD] *= verdict == WAKE_OPEN
+    word = llvm.load_acquire(ctl, CTL_WAKE)
+    if sleep_until(words, ctl, geo, seq, job[SLEEP_NS]) == WAIT_SUSPECT:
+        head = llvm.load_acquire(words, H_HEAD)
+        if llvm.wrapping_sub(head, seq) > 0:
+            result[SUSPECT_WORD], result[SUSPECT_HEAD] = word, head
 
 
 @kernel(void(words_in, words_out, words_in, words_out, words_in, words_out))

@@ -29,8 +29,8 @@ from .cursor import CUR_LAPS, CUR_LOST, CUR_READ, CUR_SEQ
 from .ring import newest_after_lap, read_record
 
 # Words of a cursor behind those of kernels/cursor.py.
-CUR_OPEN = 12  # 1 + index of the book whose diff is only half applied; 0: every book stands between two diffs
-CUR_APPLIED = 13  # DELTA records applied
+CUR_OPEN = 13  # 1 + index of the book whose diff is only half applied; 0: every book stands between two diffs
+CUR_APPLIED = 14  # DELTA records applied
 ROW_UNKNOWN, ROW_UNWANTED = -2, -1  # symbol_id → index of the book, or one of these
 HOLDS, NEEDS_COPY = 0, 1  # per book
 

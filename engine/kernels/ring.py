@@ -12,7 +12,7 @@ from . import llvm
 
 R_SEQ = layout.R_SEQ
 H_HEAD = layout.H_HEAD
-CTL_WAKE, CTL_WAITERS = layout.CTL_WAKE, layout.CTL_WAITERS
+CTL_WAKE, CTL_WAITERS, CTL_WOKEN_FOR = layout.CTL_WAKE, layout.CTL_WAITERS, layout.CTL_WOKEN_FOR
 GEO_RING, GEO_SLOT_MASK, GEO_SLOT_WORDS = layout.GEO_RING, layout.GEO_SLOT_MASK, layout.GEO_SLOT_WORDS
 EVERYBODY = (1 << 31) - 1
 
@@ -71,6 +71,7 @@ def publish_head(words, geo, next_seq, ctl):
     # Clear, then bump, then wake. Were it bumped first, a reader that saw the new word could raise its flag
     # and lose it to the clear.
     llvm.store_relaxed(ctl, CTL_WAITERS, 0)
+    llvm.store_relaxed(ctl, CTL_WOKEN_FOR, next_seq)
     word = llvm.wrapping_add(llvm.load_relaxed(ctl, CTL_WAKE), 1)
     llvm.store_release(ctl, CTL_WAKE, word)  # PAIR clear-before-bump
     llvm.futex_wake(ctl, CTL_WAKE, EVERYBODY)

@@ -9,12 +9,12 @@ from . import llvm
 from .ring import slot_of
 
 R_SEQ, H_HEAD = layout.R_SEQ, layout.H_HEAD
-CTL_WAKE, CTL_WAITERS = layout.CTL_WAKE, layout.CTL_WAITERS
+CTL_WAKE, CTL_WAITERS, CTL_WOKEN_FOR = layout.CTL_WAKE, layout.CTL_WAITERS, layout.CTL_WOKEN_FOR
 
 WAIT_READY = 0  # the record, or a later one in its slot, is there
 WAIT_TIMEOUT = 1  # the budget is spent
-WAIT_MISSED = 2  # ready, but no wake-up came although the writer had looked for sleepers: must never happen
-SETTLE_NS = 200_000  # how long a writer may take from storing head to bumping the wake word
+WAIT_SUSPECT = 2  # ready, but the sleep ran out: the wake-up is late, or lost; `judge_wake` tells which
+WAKE_OPEN, WAKE_CAME, WAKE_MISSED = range(3)
 
 
 @kernel(i64(words_in, words_in, i64))
@@ -49,32 +49,28 @@ def spin_until(words, geo, seq, budget_ticks):
         llvm.cpu_relax()
 
 
-@kernel(i64(words_in, words_in, words_in, i64, i64))
-def missed_wake(words, ctl, geo, seq, word):
-    """Tell a lost wake-up from a record that came just as the sleep ran out.
+@kernel(i64(words_in, words_in, i64, i64))
+def judge_wake(words, ctl, word, head):
+    """Say whether the wake-up for a record that was announced, but slept through, was late or is lost.
 
-    The writer commits a batch, stores head, looks for sleepers, bumps the word. A record found before head
-    passed it, or a word that moves soon, is no loss.
+    No clock can tell: a writer may be stopped for long between storing head and looking for sleepers. What it
+    does next can. It looks once for each head it stores, so a second head with the word unmoved, or a first bump
+    that was made for a later head, shows that it looked and saw nobody.
 
     words    int64[:], the bus
     ctl      int64[CTL_WORDS], the control page
-    geo      int64[GEO_LENGTH]
-    seq      the seq that was slept for, now ready
-    word     the wake word the sleep began with
-    Returns  WAIT_READY or WAIT_MISSED.
+    word     the wake word before the sleep
+    head     head after it, beyond the record
+    Returns  WAKE_OPEN: not yet known; WAKE_CAME; WAKE_MISSED: must never happen.
     """
-    head = llvm.load_acquire(words, H_HEAD)  # PAIR records-before-head
-    if llvm.wrapping_sub(head, seq) <= 0:
-        return WAIT_READY
-    begun = llvm.clock_ns(llvm.CLOCK_MONOTONIC)
-    while llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun < SETTLE_NS:
-        if llvm.load_acquire(ctl, CTL_WAKE) != word:  # PAIR clear-before-bump
-            return WAIT_READY
-        if llvm.load_relaxed(words, H_HEAD) != head:
-            break  # the writer went on to another batch and never woke for this one
-        llvm.cpu_relax()
-    latest = llvm.load_acquire(ctl, CTL_WAKE)  # PAIR clear-before-bump
-    return WAIT_READY if latest != word else WAIT_MISSED
+    # Head first: with a later head, what the writer did about the earlier one is visible too.
+    latest = llvm.load_acquire(words, H_HEAD)  # PAIR records-before-head
+    bumps = llvm.wrapping_sub(llvm.load_acquire(ctl, CTL_WAKE), word)  # PAIR clear-before-bump
+    if bumps == 0:
+        return WAKE_MISSED if latest != head else WAKE_OPEN
+    if bumps == 1 and llvm.wrapping_sub(llvm.load_relaxed(ctl, CTL_WOKEN_FOR), head) > 0:
+        return WAKE_MISSED
+    return WAKE_CAME  # or it cannot be told any more: several bumps, the last one hides the others
 
 
 @kernel(i64(words_in, words_out, words_in, i64, i64))
@@ -89,7 +85,7 @@ def sleep_until(words, ctl, geo, seq, timeout_ns):
     geo         int64[GEO_LENGTH]
     seq         the seq expected next
     timeout_ns  1 ms to 10 ms
-    Returns     WAIT_READY, WAIT_TIMEOUT (or woken for nothing), WAIT_MISSED.
+    Returns     WAIT_READY, WAIT_TIMEOUT (or woken for nothing), WAIT_SUSPECT.
     """
     word = llvm.load_acquire(ctl, CTL_WAKE)  # PAIR clear-before-bump
     llvm.store_seq_cst(ctl, CTL_WAITERS, 1)
@@ -100,6 +96,5 @@ def sleep_until(words, ctl, geo, seq, timeout_ns):
     llvm.futex_wait(ctl, CTL_WAKE, word, timeout_ns)
     if not is_ready(words, geo, seq):
         return WAIT_TIMEOUT
-    if llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun < timeout_ns:
-        return WAIT_READY
-    return missed_wake(words, ctl, geo, seq, word)
+    slept_ns = llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun
+    return WAIT_READY if slept_ns < timeout_ns else WAIT_SUSPECT
