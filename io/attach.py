@@ -36,8 +36,9 @@ class Attachment:
         flags = mmap.MAP_SHARED
         if found.st_blocks * 512 >= found.st_size:  # holes of a copied file would become real memory
             flags |= mmap.MAP_POPULATE
-        mapping = mmap.mmap(fd, int(header["file_bytes"]), flags, mmap.PROT_READ)
-        self.words: np.ndarray = np.frombuffer(mapping, np.int64)
+        size = int(header["file_bytes"])
+        mapping = mmap.mmap(fd, places.whole_pages(fd, size), flags, mmap.PROT_READ)
+        self.words: np.ndarray = np.frombuffer(mapping, np.int64, size // layout.WORD_BYTES)
         self.ctl = _map_control(directory / (name + places.CTL), found.st_uid)
         self.owner = Owner.of(header)
         self._fd, self._inode = fd, found.st_ino
@@ -102,10 +103,11 @@ def _map_control(path: Path, owner_uid: int) -> np.ndarray | None:
         return None
     try:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner_uid or found.st_size != layout.PAGE_BYTES:
+        size = places.whole_pages(fd, layout.PAGE_BYTES)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner_uid or found.st_size != size:
             return None
         both = mmap.PROT_READ | mmap.PROT_WRITE
-        return np.frombuffer(mmap.mmap(fd, layout.PAGE_BYTES, mmap.MAP_SHARED, both), np.int64)
+        return np.frombuffer(mmap.mmap(fd, size, mmap.MAP_SHARED, both), np.int64, layout.CTL_WORDS)
     finally:
         os.close(fd)
 

@@ -31,19 +31,32 @@ def default_directory() -> Path:
     return Path(chosen) if chosen else SHARED_MEMORY / f"ringbook-{os.getuid()}"
 
 
-def file_system(path: Path) -> str:
-    """Type of the file system that holds `path`, as /proc/self/mountinfo names it; '' when unknown."""
+def mount_of(path: Path | int) -> tuple[str, str]:
+    """Type and options of the file system that holds a path or open file, from /proc/self/mountinfo; or ''."""
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
     except OSError:
-        return ""
+        return "", ""
     for line in lines:
         fields = line.split()
         if fields[2] == wanted and "-" in fields:
-            return fields[fields.index("-") + 1]
-    return ""
+            return fields[fields.index("-") + 1], fields[-1]
+    return "", ""
+
+
+def file_system(path: Path | int) -> str:
+    """Type of the file system that holds a path or open file; '' when unknown."""
+    return mount_of(path)[0]
+
+
+def whole_pages(path: Path | int, size: int) -> int:
+    """Size that a file of `size` bytes gets beside `path`: whole huge pages on hugetlbfs, as it is elsewhere."""
+    page = os.statvfs(path).f_bsize
+    if size % page == 0 or file_system(path) != "hugetlbfs":
+        return size
+    return -(-size // page) * page
 
 
 def check_directory(path: Path) -> Path:
