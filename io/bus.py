@@ -6,9 +6,7 @@ is complete before it gets its name, is never truncated and never used again: a 
 """
 
 import contextlib
-import faulthandler
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ..engine import layout
 from . import directory as places
 from . import header as header_page
 from .census import ls, rm
+from .crashes import show_crashes
 from .errors import BusFull, BusInUse, BusRefused
 from .generation import replace_files
 from .owner import Owner, describe, locker_of, take_lock
@@ -129,13 +128,6 @@ class WriterBus:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def show_crashes() -> None:
-    """Turn faulthandler on: a file truncated by a foreigner ends in SIGBUS, which should say where."""
-    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            faulthandler.enable(sys.__stderr__)
 
 
 def _refuse(name: str, directory: Path) -> BusInUse:

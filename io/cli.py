@@ -39,6 +39,7 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
         "--spin", action="store_true", default=None, help="never sleep: poll the sockets on a core of its own"
     )
     add("--core", type=int, help="pin the engine to this core")
+    add("--group-readable", action="store_true", default=None, help="let the folder's group read the bus")
     add("--lock-memory", action="store_true", default=None, help="keep the bus from being paged out")
     add("--huge-pages", action="store_true", default=None, help="ask the kernel for 2 MB pages")
     add("--snapshot-limit", type=int, help="levels a side asked of REST")

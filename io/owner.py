@@ -102,6 +102,8 @@ def take_lock(path: Path, mode: int) -> int | None:
             return None
         try:
             if os.stat(path, follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
+                with contextlib.suppress(OSError):
+                    os.fchmod(fd, mode)  # whatever the umask
                 os.ftruncate(fd, 0)
                 with contextlib.suppress(OSError):  # hugetlbfs takes no writes; the pid is only for messages
                     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
