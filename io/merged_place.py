@@ -119,6 +119,7 @@ class MergedPlace:
             if self.rows[bus, merging.M_HELD] or seq != self._seqs[bus]:
                 self._seqs[bus], self._verdicts[bus] = seq, Verdict.RUNNING
                 continue
+            place.learn_symbols()
             link = place.link
             self._verdicts[bus] = place.look_around()
             self.rows[bus, merging.M_GONE] = self.has_gone(bus)

@@ -163,6 +163,23 @@ def test_a_new_symbol_is_learned_and_the_stream_goes_on() -> None:
     }  # fmt: skip
 
 
+def test_a_symbol_that_is_never_announced_holds_nobody_up() -> None:
+    """A damaged bus names a row that is not there: it is asked about for ever, the others are read."""
+    subject = MemoryMerge(2, WINDOW, symbol="A")
+    link = subject.links[0]
+    start = int(link.geo[layout.GEO_SYMBOL_TABLE])
+    link.words[start : start + layout.symbol_dtype.itemsize // 8].view(layout.symbol_dtype)["symbol"] = b"A"
+    link.words[layout.H_SYMBOL_COUNT] = 1
+    subject.place.places[0].learn_symbols()
+    subject.publish(1, START, symbol_id=1)
+    subject.publish(0, START + 1)
+    assert subject.next(START + 50)[0] == NEW_SYMBOL
+    assert subject.place.state[merge.MG_BUS] == 1
+    assert subject.next(START + 149)[0] == NEW_SYMBOL, "it gets the window"
+    assert subject.next(START + 150) == (READ_OK, 0, 0)
+    assert subject.next(START + 150)[0] == NEW_SYMBOL
+
+
 def test_books_of_the_board_come_at_once_and_out_of_order() -> None:
     """After a lap the board stands in for what was lost; it is a state, so it is never late."""
     from ringbook.engine.kernels import board, ring

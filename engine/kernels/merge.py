@@ -121,7 +121,7 @@ def next_merged(table, state, now_ns):
     now_ns   CLOCK_REALTIME, read before the call: what is empty afterwards was empty then
     Returns  READ_OK; READ_EARLY: nothing is due; READ_BUSY: call again; NEW_SYMBOL: on MG_BUS, as in advance.
     """
-    best, empty, busy = i64(-1), i64(0), i64(0)
+    best, unknown, empty, busy = i64(-1), i64(-1), i64(0), i64(0)
     window = state[MG_WINDOW]
     for bus in range(len(table) // ROW_WORDS):
         at = bus * ROW_WORDS
@@ -132,21 +132,23 @@ def next_merged(table, state, now_ns):
                 return READ_OK
             if best < 0 or table[at + M_RECV] < table[best * ROW_WORDS + M_RECV]:
                 best = i64(bus)
-        elif code == NEW_SYMBOL:
-            state[MG_BUS] = bus
-            return NEW_SYMBOL
         elif code == READ_EARLY:
             empty += 1 - table[at + M_GONE]
-        elif time_left(window, table[at + M_BUSY_SINCE], now_ns) > 0:
-            busy += 1
+        else:
+            if code == NEW_SYMBOL:
+                unknown = i64(bus)
+            if time_left(window, table[at + M_BUSY_SINCE], now_ns) > 0:
+                busy += 1
     state[MG_PATIENCE] = NOTHING_HELD
-    if best < 0:
-        return READ_BUSY if busy else READ_EARLY
-    state[MG_PATIENCE] = patience(table, best * ROW_WORDS, window, now_ns) if empty else i64(0)
-    is_late = table[best * ROW_WORDS + M_RECV] < state[MG_MARK]
-    if is_late or (busy == 0 and state[MG_PATIENCE] <= 0):
-        hand_out(table, state, best)
-        return READ_OK
+    if best >= 0:
+        state[MG_PATIENCE] = patience(table, best * ROW_WORDS, window, now_ns) if empty else i64(0)
+        is_late = table[best * ROW_WORDS + M_RECV] < state[MG_MARK]
+        if is_late or (busy == 0 and state[MG_PATIENCE] <= 0):
+            hand_out(table, state, best)
+            return READ_OK
+    if unknown >= 0:  # last, so that a row which never comes holds up no other bus
+        state[MG_BUS] = unknown
+        return NEW_SYMBOL
     return READ_BUSY if busy else READ_EARLY
 
 
