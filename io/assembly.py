@@ -45,6 +45,7 @@ def open_bus(config: EngineConfig, venue: Venue) -> WriterBus:
         config.bus or venue.name, venue=venue.name, symbol_capacity=capacity,
         slot_count=config.slots, top_n=config.top_n, book_blocks=config.book_blocks,
         directory=config.directory or None, group_readable=config.group_readable,
+        lock_memory=config.lock_memory, huge_pages=config.huge_pages,
     )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ Nothing is mapped before the first page and the size of the file agree with each
 the geometry this process computed itself: whatever the file holds or comes to hold, they stay inside it.
 """
 
+import errno
 import mmap
 import os
 import stat
@@ -17,6 +18,7 @@ import numpy as np
 from ..engine import layout
 from . import directory as places
 from . import header as header_page
+from .crashes import show_crashes
 from .errors import BusNotFound, BusRefused
 from .owner import Owner, Verdict, is_locked, judge
 
@@ -36,11 +38,18 @@ class Attachment:
         flags = mmap.MAP_SHARED
         if found.st_blocks * 512 >= found.st_size:  # holes of a copied file would become real memory
             flags |= mmap.MAP_POPULATE
-        mapping = mmap.mmap(fd, int(header["file_bytes"]), flags, mmap.PROT_READ)
-        self.words: np.ndarray = np.frombuffer(mapping, np.int64)
+        size = int(header["file_bytes"])
+        try:
+            mapping = mmap.mmap(fd, places.whole_pages(fd, size), flags, mmap.PROT_READ)
+        except (ValueError, OSError) as error:  # ValueError: cut since it was checked
+            raise BusRefused(
+                f"{self.path} of {size} bytes cannot be mapped: {error}; start its writer again"
+            ) from None
+        self.words: np.ndarray = np.frombuffer(mapping, np.int64, size // layout.WORD_BYTES)
         self.ctl = _map_control(directory / (name + places.CTL), found.st_uid)
         self.owner = Owner.of(header)
         self._fd, self._inode = fd, found.st_ino
+        self._check_size()
         self.close = weakref.finalize(self, os.close, fd)
 
     @property
@@ -63,9 +72,22 @@ class Attachment:
         """Levels a side in a record."""
         return int(self.geo[layout.GEO_TOP_N])
 
+    def _check_size(self) -> int:
+        """Refuse a file that was cut since it was mapped, before a kernel meets the hole; returns its links.
+
+        A foreigner can cut it right after this look too: then the process ends with SIGBUS, see ARCHITECTURE.md.
+        """
+        found = os.fstat(self._fd)
+        if found.st_size < self.words.nbytes:
+            raise BusRefused(
+                f"{self.path} was truncated to {found.st_size} bytes while it was mapped, expected "
+                f"{self.words.nbytes}; somebody damaged it: stop its writer, `ringbook rm` it and start again"
+            )
+        return found.st_nlink
+
     def _leads_elsewhere(self) -> bool:
         """Whether the name belongs to another file now."""
-        if os.fstat(self._fd).st_nlink:
+        if self._check_size():
             return False
         try:
             return os.lstat(self.path).st_ino != self._inode
@@ -102,10 +124,11 @@ def _map_control(path: Path, owner_uid: int) -> np.ndarray | None:
         return None
     try:
         found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner_uid or found.st_size != layout.PAGE_BYTES:
+        size = places.whole_pages(fd, layout.PAGE_BYTES)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != owner_uid or found.st_size != size:
             return None
         both = mmap.PROT_READ | mmap.PROT_WRITE
-        return np.frombuffer(mmap.mmap(fd, layout.PAGE_BYTES, mmap.MAP_SHARED, both), np.int64)
+        return np.frombuffer(mmap.mmap(fd, size, mmap.MAP_SHARED, both), np.int64, layout.CTL_WORDS)
     finally:
         os.close(fd)
 
@@ -142,11 +165,15 @@ def attach(name: str, directory: Path | str | None = None) -> Attachment:
     except FileNotFoundError:
         raise BusNotFound(f"bus {name!r} was not found; {places.found_here(folder)}") from None
     except OSError as error:
-        what = "a symbolic link" if path.is_symlink() else error.strerror
-        raise BusRefused(f"{path} cannot be opened: {what}; expected a file of uid {os.getuid()}") from None
+        what = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise BusRefused(
+            f"{path} cannot be opened: {what}; expected a file of uid {os.getuid()}, or one that a group of "
+            "this process may read (its writer started with --group-readable)"
+        ) from None
     try:
         _check_owner(path, os.fstat(fd), folder.stat().st_uid)
         header, geo = header_page.validate(str(path), fd)
+        show_crashes()
         return Attachment(name, folder, fd, header, geo)
     except BaseException:
         os.close(fd)

@@ -6,9 +6,7 @@ is complete before it gets its name, is never truncated and never used again: a 
 """
 
 import contextlib
-import faulthandler
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +16,11 @@ from ..engine import layout
 from . import directory as places
 from . import header as header_page
 from .census import ls, rm
+from .crashes import show_crashes
 from .errors import BusFull, BusInUse, BusRefused
 from .generation import replace_files
 from .owner import Owner, describe, locker_of, take_lock
+from .storage import Storage, settle
 
 __all__ = ["WriterBus", "create", "ls", "rm"]
 
@@ -36,12 +36,15 @@ class WriterBus:
     ctl      int64[CTL_WORDS] over the control page
     geo      int64[GEO_LENGTH]
     header   header_dtype scalar over the first page
+    storage  half a sentence: size, file system, and what came of locking and huge pages if asked for
     """
 
-    def __init__(self, name: str, directory: Path, geo: np.ndarray, maps: tuple, lock_fd: int) -> None:
-        self.name, self.directory, self.geo = name, directory, geo
-        self.words: np.ndarray = np.frombuffer(maps[0], np.int64)
-        self.ctl: np.ndarray = np.frombuffer(maps[1], np.int64)
+    def __init__(
+        self, name: str, directory: Path, geo: np.ndarray, maps: tuple, lock_fd: int, storage: str
+    ) -> None:
+        self.name, self.directory, self.geo, self.storage = name, directory, geo, storage
+        self.words: np.ndarray = np.frombuffer(maps[0], np.int64, int(geo[layout.GEO_WORDS]))
+        self.ctl: np.ndarray = np.frombuffer(maps[1], np.int64, layout.CTL_WORDS)
         self.header: Any = self.words[: layout.PAGE_BYTES // layout.WORD_BYTES].view(layout.header_dtype)[0]
         start = int(geo[layout.GEO_SYMBOL_TABLE])
         length = int(geo[layout.GEO_SYMBOLS]) * layout.symbol_dtype.itemsize // layout.WORD_BYTES
@@ -127,13 +130,6 @@ class WriterBus:
         self.close()
 
 
-def show_crashes() -> None:
-    """Turn faulthandler on: a file truncated by a foreigner ends in SIGBUS, which should say where."""
-    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
-        with contextlib.suppress(OSError, ValueError, RuntimeError):
-            faulthandler.enable(sys.__stderr__)
-
-
 def _refuse(name: str, directory: Path) -> BusInUse:
     """The error for a second writer, naming the first."""
     lock, who = directory / (name + places.LOCK), "an unknown process"
@@ -164,6 +160,8 @@ def create(
     book_blocks: int = layout.BOOK_BLOCKS_DEFAULT,
     directory: Path | str | None = None,
     group_readable: bool = False,
+    lock_memory: bool = False,
+    huge_pages: bool = False,
 ) -> WriterBus:
     """Make a bus and own it; a name whose owner is dead is taken over, its sequence continued.
 
@@ -173,18 +171,28 @@ def create(
     slot_count, top_n, book_blocks   as in layout.geometry
     directory        default RINGBOOK_DIR, else /dev/shm/ringbook-<uid>
     group_readable   let the directory's group read (it polls; it cannot write the control page)
+    lock_memory      keep the bus from being paged out; best effort, `storage` of the result says what came of it
+    huge_pages       ask for 2 MB pages; best effort likewise
     """
     places.check_name(name)
     geo = layout.geometry(slot_count, top_n, symbol_capacity, book_blocks)
     folder = places.make_directory(Path(directory or places.default_directory()), group_readable)
-    mode = 0o640 if group_readable else 0o600
-    lock_fd = take_lock(folder / (name + places.LOCK), mode)
+    mode, lock = 0o640 if group_readable else 0o600, folder / (name + places.LOCK)
+    try:
+        lock_fd = take_lock(lock, mode)
+    except OSError as error:
+        raise BusRefused(
+            f"{lock} cannot be made or opened: {error.strerror}; remove it, or make room"
+        ) from None
     if lock_fd is None:
         raise _refuse(name, folder)
+    storage = Storage(lock_memory, huge_pages)
     try:
-        maps = replace_files(folder / name, geo, venue, mode)
+        maps = replace_files(folder / name, geo, venue, mode, storage)
     except BaseException:
+        if not os.path.lexists(folder / (name + places.RING)):
+            lock.unlink(missing_ok=True)  # leave nothing behind; who waits for this lock makes a new one
         os.close(lock_fd)
         raise
     show_crashes()
-    return WriterBus(name, folder, geo, maps, lock_fd)
+    return WriterBus(name, folder, geo, maps, lock_fd, settle(storage, maps, folder))

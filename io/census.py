@@ -1,5 +1,6 @@
 """All buses of a directory: who owns them, how they are, and removing those whose owner is gone."""
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 from . import directory as places
 from . import header as header_page
 from .errors import BusInUse, BusNotFound, BusRefused
-from .owner import Owner, Verdict, describe, is_locked, judge, locker_of, take_lock
+from .owner import Owner, Verdict, command_of, describe, is_locked, judge, locker_of, take_lock
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class BusInfo:
     size_bytes: int
     symbols: int
     next_seq: int
+    uid: int = -1  # owner of the file; -1 when it cannot be asked
+    command: str = ""  # command line of the owner's process while it lives
     problem: str = ""  # why the file was refused
 
 
@@ -40,10 +43,10 @@ def inspect(name: str, folder: Path) -> BusInfo:
     except OSError as error:
         return _refused(name, 0, f"{path}: {error.strerror}")
     try:
-        size = os.fstat(fd).st_size
+        found = os.fstat(fd)
         head, _ = header_page.validate(str(path), fd)
     except BusRefused as error:
-        return _refused(name, size, str(error))
+        return _refused(name, found.st_size, str(error), found.st_uid)
     finally:
         os.close(fd)
     now_ns, beat_ns = time.time_ns(), int(head["heartbeat_ns"])
@@ -57,14 +60,16 @@ def inspect(name: str, folder: Path) -> BusInfo:
         generation=int(head["generation"]),
         age_ns=now_ns - int(head["created_ns"]),
         heartbeat_age_ns=now_ns - beat_ns,
-        size_bytes=size,
+        size_bytes=found.st_size,
         symbols=int(head["symbol_count"]),
         next_seq=int(head["head"]),
+        uid=found.st_uid,
+        command=command_of(int(head["pid"])) if verdict in (Verdict.RUNNING, Verdict.STALLED) else "",
     )
 
 
-def _refused(name: str, size: int, problem: str) -> BusInfo:
-    return BusInfo(name, "refused", 0, "", 0, 0, 0, size, 0, 0, problem)
+def _refused(name: str, size: int, problem: str, uid: int = -1) -> BusInfo:
+    return BusInfo(name, "refused", 0, "", 0, 0, 0, size, 0, 0, uid, "", problem)
 
 
 def ls(directory: Path | str | None = None) -> list[BusInfo]:
@@ -83,14 +88,40 @@ def rm(name: str, directory: Path | str | None = None) -> None:
     paths = [folder / (name + suffix) for suffix in (places.RING, places.CTL, places.LOCK)]
     if not any(os.path.lexists(path) for path in paths):
         raise BusNotFound(f"bus {name!r} was not found; {places.found_here(folder)}")
-    lock_fd = take_lock(paths[2], 0o600)
+    try:
+        lock_fd = take_lock(paths[2], 0o600)
+    except OSError as error:
+        raise BusRefused(
+            f"{paths[2]} cannot be locked: {error.strerror}; ask its owner to remove it"
+        ) from None
     if lock_fd is None:
         raise BusInUse(f"bus {name!r} is {_alive(name, folder)}; stop that process first")
     try:
+        if _runs_without_its_lock(paths[0]):
+            paths[2].unlink(missing_ok=True)
+            raise BusInUse(
+                f"bus {name!r} has lost its lock file, but its owner runs; stop that process first"
+            )
         for path in paths:  # the lock last: until then nobody can start under the name
             path.unlink(missing_ok=True)
+    except OSError as error:
+        raise BusRefused(f"{path} cannot be removed: {error.strerror}; ask its owner to do it") from None
     finally:
         os.close(lock_fd)
+
+
+def _runs_without_its_lock(path: Path) -> bool:
+    """Whether the writer of a ring lives and beats, though nobody holds the lock: somebody removed the file."""
+    with contextlib.suppress(OSError, BusRefused):
+        fd = os.open(path, os.O_RDONLY | places.OPEN_FLAGS)
+        try:
+            head, _ = header_page.validate(str(path), fd)
+        finally:
+            os.close(fd)
+        state, beat_ns = int(head["writer_state"]), int(head["heartbeat_ns"])
+        alive = Owner.of(head).is_alive() is True
+        return alive and judge(Owner.of(head), state, beat_ns, True, time.time_ns()) is Verdict.RUNNING
+    return False
 
 
 def _alive(name: str, folder: Path) -> str:

@@ -40,6 +40,9 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
         "--spin", action="store_true", default=None, help="never sleep: poll the sockets on a core of its own"
     )
     add("--core", type=int, help="pin the engine to this core")
+    add("--group-readable", action="store_true", default=None, help="let the folder's group read the bus")
+    add("--lock-memory", action="store_true", default=None, help="keep the bus from being paged out")
+    add("--huge-pages", action="store_true", default=None, help="ask the kernel for 2 MB pages")
     add("--snapshot-limit", type=int, help="levels a side asked of REST")
     add("--publish-all", action="store_true", default=None, help="publish a BOOK for every diff")
     add("--deltas", action="store_true", default=None, help="publish the rows of every diff too")

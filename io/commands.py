@@ -164,11 +164,12 @@ def ls(options: argparse.Namespace) -> int:
     """Buses and their owners."""
     from .census import ls as list_buses
 
-    found: list[dict[str, Any]] = [vars(entry) for entry in list_buses()]
+    found = list_buses()
     if options.json:
-        print(orjson.dumps(found, option=orjson.OPT_INDENT_2, default=str).decode())
+        facts: list[dict[str, Any]] = [vars(entry) for entry in found]
+        print(orjson.dumps(facts, option=orjson.OPT_INDENT_2, default=str).decode())
     elif found:
-        print(show.rows(list(found[0]), [list(entry.values()) for entry in found]))
+        print(show.bus_table(found))
     else:
         print("no bus here; `ringbook demo` shows one, `ringbook run` makes one")
     return 0

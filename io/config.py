@@ -46,6 +46,8 @@ class EngineConfig:
     stale_floor_s, stale_ceiling_s, first_frame_s   the watchdog's limits
     silence_s, pong_timeout_s   a silent connection is pinged, then dropped; silence_s 0: from the venue
     group_readable   let the folder's group read the bus
+    lock_memory      keep the bus from being paged out, as far as `ulimit -l` allows
+    huge_pages       ask for 2 MB pages, as far as the kernel gives them
     """
 
     venue: str
@@ -75,6 +77,8 @@ class EngineConfig:
     silence_s: float = 0.0
     pong_timeout_s: float = 10.0
     group_readable: bool = False
+    lock_memory: bool = False
+    huge_pages: bool = False
 
 
 RANGES: dict[str, tuple[float, float]] = {

@@ -31,19 +31,32 @@ def default_directory() -> Path:
     return Path(chosen) if chosen else SHARED_MEMORY / f"ringbook-{os.getuid()}"
 
 
-def file_system(path: Path) -> str:
-    """Type of the file system that holds `path`, as /proc/self/mountinfo names it; '' when unknown."""
+def mount_of(path: Path | int) -> tuple[str, str]:
+    """Type and options of the file system that holds a path or open file, from /proc/self/mountinfo; or ''."""
     device = os.stat(path).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
     except OSError:
-        return ""
+        return "", ""
     for line in lines:
         fields = line.split()
         if fields[2] == wanted and "-" in fields:
-            return fields[fields.index("-") + 1]
-    return ""
+            return fields[fields.index("-") + 1], fields[-1]
+    return "", ""
+
+
+def file_system(path: Path | int) -> str:
+    """Type of the file system that holds a path or open file; '' when unknown."""
+    return mount_of(path)[0]
+
+
+def whole_pages(path: Path | int, size: int) -> int:
+    """Size that a file of `size` bytes gets beside `path`: whole huge pages on hugetlbfs, as it is elsewhere."""
+    page = os.statvfs(path).f_bsize
+    if size % page == 0 or file_system(path) != "hugetlbfs":
+        return size
+    return -(-size // page) * page
 
 
 def check_directory(path: Path) -> Path:
@@ -73,10 +86,28 @@ def check_directory(path: Path) -> Path:
     return path
 
 
+def _check_not_planted(path: Path) -> None:
+    """Refuse, for a writer, a folder that a stranger put under a name anybody could guess."""
+    found, above = path.stat(), path.absolute().parent.stat()
+    if above.st_mode & stat.S_IWOTH and found.st_uid not in (os.getuid(), above.st_uid):
+        raise DirectoryRefused(
+            f"{path} belongs to uid {found.st_uid}, expected {os.getuid()}: it lies in a folder where everybody "
+            "can make one and could swap its files; set RINGBOOK_DIR to a directory of your own"
+        )
+    if above.st_mode & stat.S_IWOTH and not above.st_mode & stat.S_ISVTX:
+        log.warning(
+            "%s lies in a folder where everybody can rename it (mode %04o, no sticky bit): chmod +t %s, unless "
+            "nobody else can get there, as in a container",
+            path, stat.S_IMODE(above.st_mode), path.absolute().parent,
+        )  # fmt: skip
+
+
 def make_directory(path: Path, group_readable: bool) -> Path:
     """Make the directory if it is missing, and check it for a writer."""
     try:
-        path.mkdir(mode=0o750 if group_readable else 0o700)
+        mode = 0o750 if group_readable else 0o700
+        path.mkdir(mode=mode)
+        path.chmod(mode)  # whatever the umask
     except FileExistsError:
         pass
     except FileNotFoundError:
@@ -84,6 +115,7 @@ def make_directory(path: Path, group_readable: bool) -> Path:
     except OSError as error:
         raise DirectoryRefused(f"cannot make bus directory {path}: {error.strerror}") from None
     check_directory(path)
+    _check_not_planted(path)
     if not os.access(path, os.W_OK | os.X_OK):
         raise DirectoryRefused(f"{path} is not writable for uid {os.getuid()}; chown it, or set RINGBOOK_DIR")
     kind = file_system(path)

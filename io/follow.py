@@ -6,10 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..engine.kernels.cursor import count_ticks
-from ..engine.kernels.idle import wait_for_next
 from ..engine.layout import READ_EARLY, READ_OK
 from .owner import Verdict
-from .place import Place
 
 LOOK_AROUND_S = 0.1  # how often a reader without news asks how the writer is
 SPIN_NS = 20_000
@@ -18,13 +16,13 @@ SPIN_NS = 20_000
 class Follower(Iterator[Any]):
     """Records one by one, as copies: record["seq"], record["price"] …
 
-    place      where to read
+    place      where to read: a Place, or a MergedPlace
     stop       ends the iteration when set
     on_end     "wait": for the next writer of that name; "stop": when the writer closed or died
     timeout_s  end after so long without a record; None never
     """
 
-    def __init__(self, place: Place, stop: threading.Event, on_end: str, timeout_s: float | None) -> None:
+    def __init__(self, place: Any, stop: threading.Event, on_end: str, timeout_s: float | None) -> None:
         self.place, self.timeout_s, self.on_end = place, timeout_s, on_end
         self._stop, self._looked, self._idle_since = stop, 0.0, time.monotonic()
         self._spin_ticks = count_ticks(SPIN_NS)
@@ -46,14 +44,14 @@ class Follower(Iterator[Any]):
             code = place.advance()
             if code == READ_OK:
                 self._idle_since = 0.0
-                return place.record[0].copy()
+                return place.take()
             if self._stop.is_set() or (code == READ_EARLY and self._is_over()):
                 self._stop.clear()
                 raise StopIteration
 
     def _is_over(self) -> bool:
         """Wait a little; True when there will be no more."""
-        wait_for_next(*self.place.bus, self.place.cursor, self._spin_ticks, self.place.sleep_ns)
+        self.place.wait(self._spin_ticks)
         now = time.monotonic()
         self._idle_since = self._idle_since or now
         if now - self._looked >= LOOK_AROUND_S:

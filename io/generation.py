@@ -1,6 +1,5 @@
 """Making the files of one generation: full size, prefaulted, complete before they get their names."""
 
-import errno
 import mmap
 import os
 import re
@@ -12,36 +11,9 @@ import numpy as np
 from ..engine import layout
 from . import directory as places
 from . import header as header_page
-from .errors import NoSpace
 from .owner import Owner
+from .storage import Storage, make_file
 from .succession import Predecessor, find_predecessor
-
-SHARED = mmap.MAP_SHARED | mmap.MAP_POPULATE  # fault every page in now, not under the first record
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EFBIG)
-
-
-def make_file(path: Path, size: int, mode: int) -> mmap.mmap:
-    """Make a file of its full size, its blocks reserved, and map it."""
-    try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | places.OPEN_FLAGS, mode)
-    except OSError as error:
-        raise NoSpace(f"cannot make {path}: {error.strerror}") from None
-    try:
-        os.fchmod(fd, mode)
-        os.posix_fallocate(fd, 0, size)
-        return mmap.mmap(fd, size, SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-    except (OSError, MemoryError) as error:
-        path.unlink(missing_ok=True)
-        if getattr(error, "errno", errno.ENOMEM) not in NO_ROOM:
-            raise NoSpace(f"cannot make {path}: {error}") from None
-        free = os.statvfs(path.parent)
-        raise NoSpace(
-            f"{path.parent} has {free.f_bavail * free.f_frsize / 1e6:.1f} MB free, the bus needs "
-            f"{size / 1e6:.1f} MB; remove dead buses with `ringbook rm --all-dead`, use fewer slots, symbols "
-            "or book blocks, or in a container raise its shared memory (docker run --shm-size=1g)"
-        ) from None
-    finally:
-        os.close(fd)
 
 
 def write_generation(words: np.ndarray, geo: np.ndarray, venue: str, before: Predecessor) -> None:
@@ -57,7 +29,9 @@ def write_generation(words: np.ndarray, geo: np.ndarray, venue: str, before: Pre
     head["writer_state"], head["init_state"] = layout.RUN, layout.READY
 
 
-def replace_files(stem: Path, geo: np.ndarray, venue: str, mode: int) -> tuple[mmap.mmap, mmap.mmap]:
+def replace_files(
+    stem: Path, geo: np.ndarray, venue: str, mode: int, storage: Storage
+) -> tuple[mmap.mmap, mmap.mmap]:
     """Make the files of a new generation under other names, then give them theirs; the lock is held."""
     leftover = re.compile(re.escape(stem.name) + r"\.(ring|ctl)\.tmp\.\d+")
     for stale in stem.parent.iterdir():
@@ -67,9 +41,11 @@ def replace_files(stem: Path, geo: np.ndarray, venue: str, mode: int) -> tuple[m
     before = find_predecessor(ring)
     new_ring, new_ctl = (path.with_name(f"{path.name}.tmp.{os.getpid()}") for path in (ring, ctl))
     try:
-        ring_map = make_file(new_ring, int(geo[layout.GEO_WORDS]) * layout.WORD_BYTES, mode)
+        ring_map = make_file(
+            new_ring, int(geo[layout.GEO_WORDS]) * layout.WORD_BYTES, mode, storage.huge_pages
+        )
         ctl_map = make_file(new_ctl, layout.PAGE_BYTES, 0o600)
-        write_generation(np.frombuffer(ring_map, np.int64), geo, venue, before)
+        write_generation(np.frombuffer(ring_map, np.int64)[: int(geo[layout.GEO_WORDS])], geo, venue, before)
         os.rename(new_ctl, ctl)  # first, so that whoever finds the new ring finds its control page too
         os.rename(new_ring, ring)
     except BaseException:

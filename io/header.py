@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from ..engine import layout
+from . import directory as places
 from .errors import BusRefused
 from .owner import Owner
 
@@ -93,6 +94,8 @@ def validate(path: str, fd: int) -> tuple[np.void, np.ndarray]:
         raise BusRefused(f"{path}: {error}; {broken}") from None
     expected_size = int(geo[layout.GEO_WORDS]) * layout.WORD_BYTES
     _expect(path, "file_bytes", int(header["file_bytes"]), expected_size, broken)
+    if size != expected_size:
+        expected_size = places.whole_pages(fd, expected_size)
     _expect(path, "size of the file", size, expected_size, "it was truncated or extended: " + broken)
     slot_bytes = int(geo[layout.GEO_SLOT_WORDS]) * layout.WORD_BYTES
     _expect(path, "slot_bytes", int(header["slot_bytes"]), slot_bytes, broken)

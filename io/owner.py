@@ -5,6 +5,7 @@ ask about it and never take it. It alone could be held on by a forked child, and
 it has replaced the file, so the identity in the header is compared as well.
 """
 
+import contextlib
 import enum
 import fcntl
 import os
@@ -101,8 +102,11 @@ def take_lock(path: Path, mode: int) -> int | None:
             return None
         try:
             if os.stat(path, follow_symlinks=False).st_ino == os.fstat(fd).st_ino:
+                with contextlib.suppress(OSError):
+                    os.fchmod(fd, mode)  # whatever the umask
                 os.ftruncate(fd, 0)
-                os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+                with contextlib.suppress(OSError):  # hugetlbfs takes no writes; the pid is only for messages
+                    os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
                 return fd
         except FileNotFoundError:
             pass

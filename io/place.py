@@ -1,10 +1,13 @@
 """A reader's place on a bus, across generations: cursor, filter, private record."""
 
+from typing import Any
+
 import numpy as np
 
+from ..engine import burst as bursts
 from ..engine import layout
 from ..engine.kernels import cursor as cursors
-from ..engine.kernels import ring, wait
+from ..engine.kernels import idle, ring, wait
 from .attach import Attachment, symbol_table
 from .errors import RingbookError
 from .owner import Verdict
@@ -33,16 +36,27 @@ class Place:
     kind    only this KIND_*, by name or code; None for all
     start   "newest": what is published from now on; "board": first the latest BOOK of every symbol;
             "oldest": what the ring still holds and the writer is not about to overwrite
+    poll_ns sleep that long between looks, and never ask the writer for a wake-up; None: ask for it
     """
 
-    def __init__(self, link: Attachment, symbol: str | None, kind: str | int | None, start: str) -> None:
+    make_burst = staticmethod(bursts.make_burst)
+    looks_always = False  # a reader with news need not ask how its one writer is
+
+    def __init__(
+        self,
+        link: Attachment,
+        symbol: str | None,
+        kind: str | int | None,
+        start: str,
+        poll_ns: int | None = None,
+    ) -> None:
         if start not in STARTS:
             raise RingbookError(f"start was {start!r}, expected one of {', '.join(STARTS)}")
         self.symbol = symbol.encode() if symbol is not None else None
         self.cursor = np.zeros(cursors.CURSOR_WORDS, np.int64)
         self.cursor[cursors.CUR_KIND] = kind_code(kind)
         self.cursor[cursors.CUR_FILTERED] = int(symbol is not None)
-        self.start = start
+        self.start, self.poll_ns = start, poll_ns
         self._enter(link)
         self.begin()
 
@@ -77,14 +91,14 @@ class Place:
 
     @property
     def bus(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """words, ctl, geo for kernels; ctl is a private page, without wake-ups, where ours is read-only."""
-        ctl = self._private_page if self.link.ctl is None else self.link.ctl
+        """words, ctl, geo for kernels; ctl is a private page, without wake-ups, for a reader that polls."""
+        ctl = self._private_page if self.link.ctl is None or self.poll_ns else self.link.ctl
         return self.link.words, ctl, self.link.geo
 
     @property
     def sleep_ns(self) -> int:
-        """Longest sleep: short where nobody can wake us."""
-        return POLL_NS if self.link.ctl is None else SLEEP_NS
+        """Longest sleep: short where nobody wakes us."""
+        return self.poll_ns or (POLL_NS if self.link.ctl is None else SLEEP_NS)
 
     def advance(self) -> int:
         """Step to the next record asked for; it lies in `record[0]` if READ_OK comes back."""
@@ -93,6 +107,27 @@ class Place:
         if code == cursors.NEW_SYMBOL:
             self.learn_symbols()
         return code
+
+    def take(self) -> Any:
+        """Copy of the record just stepped to."""
+        return self.record[0].copy()
+
+    def wait(self, spin_ticks: int) -> None:
+        """Wait for the next record, at most for one sleep."""
+        idle.wait_for_next(*self.bus, self.cursor, 0 if self.poll_ns else spin_ticks, self.sleep_ns)
+
+    @property
+    def top_n(self) -> int:
+        """Levels a side in a record of this generation."""
+        return self.link.top_n
+
+    def burst_arguments(self, histogram: np.ndarray) -> tuple:
+        """What the loop around a handler takes before the user's state; see engine/burst.py."""
+        return self.bus, (self.cursor, self.seen, self.wanted, self.out, self.record, histogram)
+
+    def progress(self) -> tuple[int, ...]:
+        """Changes whenever something was read, skipped or lost."""
+        return tuple(self.cursor[: cursors.CUR_FILTERED].tolist())
 
     def is_drained(self) -> bool:
         """Whether nothing is left to read right now; ask after the verdict, not before."""
@@ -132,5 +167,12 @@ class Place:
 
     @property
     def missed_wakes(self) -> int:
-        """Wake-ups that never came; must stay 0. Not told apart from polling without a control page."""
-        return 0 if self.link.ctl is None else int(self.cursor[cursors.CUR_MISSED])
+        """Wake-ups that never came; must stay 0. A reader that polls asks for none."""
+        return 0 if self.link.ctl is None or self.poll_ns else int(self.cursor[cursors.CUR_MISSED])
+
+    def fill(self, report: Any) -> None:
+        """Put the counts into a SpinReport."""
+        report.records, report.lost, report.laps = self.read, self.lost, self.laps
+        report.skipped = int(self.cursor[cursors.CUR_SKIPPED])
+        report.sleeps, report.missed_wakes = int(self.cursor[cursors.CUR_SLEEPS]), self.missed_wakes
+        report.generation = self.link.generation

@@ -21,8 +21,21 @@ from .spin import Spinner, SpinReport, pinned
 from .views import Book, full_book, row_of, top_book
 
 __all__ = ["Book", "Bus", "join"]
-ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle")
+ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle", "merge")
 ENDS = ("wait", "stop")
+
+
+def check_end(on_end: str) -> None:
+    """Refuse an `on_end` that is none."""
+    if on_end not in ENDS:
+        raise RingbookError(f"on_end was {on_end!r}, expected one of {', '.join(ENDS)}")
+
+
+def poll_ns(mode: str, poll_ms: float) -> int | None:
+    """Sleep of a reader that polls; None for one that does not."""
+    if not 0.01 <= poll_ms <= 10.0:
+        raise RingbookError(f"poll_ms was {poll_ms!r}, expected 0.01..10")
+    return round(poll_ms * 1e6) if mode == "poll" else None
 
 
 class Bus:
@@ -97,6 +110,8 @@ class Bus:
         start: str = "newest",
         on_end: str = "wait",
         timeout_s: float | None = None,
+        mode: str = "hybrid",
+        poll_ms: float = 1.0,
     ) -> Follower:
         """Iterate over records as they come; the iterator's `lost` counts what was overwritten unread.
 
@@ -106,9 +121,13 @@ class Bus:
                    then from now on; "oldest": what the ring still holds
         on_end     "wait" for the next writer of the name, or "stop" when the writer closed or died
         timeout_s  end after so long without a record
+        mode       "hybrid" sleeps until woken; "poll" looks every `poll_ms`, and the writer never wakes it
         """
-        self._check_end(on_end)
-        return Follower(Place(self.link, symbol, kind, start), self._stop, on_end, timeout_s)
+        check_end(on_end)
+        if mode not in ("hybrid", "poll"):
+            raise RingbookError(f"mode was {mode!r}, expected hybrid or poll; bus.spin has more")
+        place = Place(self.link, symbol, kind, start, poll_ns(mode, poll_ms))
+        return Follower(place, self._stop, on_end, timeout_s)
 
     def depth(self, symbols: Iterable[str] | None = None) -> Depth:
         """Follow full-depth books from now on, missing nothing; the writer must publish DELTA records.
@@ -131,6 +150,7 @@ class Bus:
         on_end: str = "wait",
         timeout_s: float | None = None,
         measure: bool = False,
+        poll_ms: float = 1.0,
         on_ready: Callable[[SpinReport], None] | None = None,
     ) -> SpinReport:
         """Run handler(record, state) -> int on every record, jitted and without the GIL, until it returns 1.
@@ -139,14 +159,15 @@ class Bus:
                   only; what it raises comes out of here with the record's seq in a note
         state     anything numba takes: an array, a structured array, a tuple of them
         core      pin this thread there meanwhile; a spinning reader needs a core of its own
-        mode      "spin" never sleeps; "hybrid" spins 50 µs, then sleeps until woken
+        mode      "spin" never sleeps; "hybrid" spins 50 µs, then sleeps until woken; "poll" sleeps `poll_ms`
+                  and looks again: the writer never wakes it
         measure   keep publish-to-read times, for stages() and histograms()
         on_ready  called with the report once everything is compiled and the starting place is taken
         Others    as in follow. After a lap the handler gets each symbol's BOOK from the board
                   (FLAG_FROM_BOARD) and goes on at the newest record; report.lost counts exactly.
         """
-        self._check_end(on_end)
-        place = Place(self.link, symbol, kind, start)
+        check_end(on_end)
+        place = Place(self.link, symbol, kind, start, poll_ns(mode, poll_ms))
         with pinned(core):
             return Spinner(
                 place=place,
@@ -160,11 +181,6 @@ class Bus:
                 on_end=on_end,
                 on_ready=on_ready,
             ).run()
-
-    @staticmethod
-    def _check_end(on_end: str) -> None:
-        if on_end not in ENDS:
-            raise RingbookError(f"on_end was {on_end!r}, expected one of {', '.join(ENDS)}")
 
     def stop(self) -> None:
         """End the running spin or follow within 50 ms, or the next one if none runs; from any thread."""

@@ -126,10 +126,9 @@ class Engine:
             self.links.append(Link(name, url, machine, session, tls, self.feed, self, source, limit))
 
     def _start_line(self) -> str:
-        size = self.bus.path.stat().st_size / 1e6
         wait_s = self.snapshots.seconds_for(len(self.config.symbols))
         return (
-            f"bus {self.bus.name!r} at {self.bus.path} ({size:.1f} MB, generation {self.bus.generation}), "
+            f"bus {self.bus.name!r} at {self.bus.path} ({self.bus.storage}; generation {self.bus.generation}), "
             f"{len(self.config.symbols)} symbols, {len(self.links)} connections, source {self.config.source}, "
             f"{'aiofastnet, ' if self.fast else ''}all snapshots asked for within about {wait_s:.0f} s"
         )

@@ -1,6 +1,7 @@
 """Terminal pictures: ladders, tables, summaries. `rich` draws them when it is installed (extra `tui`)."""
 
 import io
+import pwd
 import re
 import sys
 import time
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import RingbookError
+from .owner import age_text
 
 if TYPE_CHECKING:
+    from .census import BusInfo
     from .reader import Book, Bus
 
 BAR_CELLS = 14
@@ -148,6 +151,34 @@ def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     return "\n".join(
         "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in shown
     )
+
+
+def bus_table(buses: Sequence["BusInfo"]) -> str:
+    """`ringbook ls` for people: who owns each bus, how old it and its last heartbeat are, how large it is."""
+    headers = (
+        "name", "verdict", "pid", "user", "venue", "generation", "age", "heartbeat", "size", "symbols", "next seq",
+        "command",
+    )  # fmt: skip
+    lines: list[list[object]] = []
+    for one in buses:
+        size = f"{one.size_bytes / 1e6:.1f} MB"
+        if one.problem:
+            lines.append([one.name, one.verdict, "", user_of(one.uid), *[""] * 4, size, "", "", one.problem])
+            continue
+        ages = age_text(one.age_ns), age_text(one.heartbeat_age_ns) + " ago"
+        lines.append(
+            [one.name, one.verdict, one.pid, user_of(one.uid), one.venue, one.generation, *ages, size,
+             one.symbols, one.next_seq, one.command]
+        )  # fmt: skip
+    return rows(headers, lines)
+
+
+def user_of(uid: int) -> str:
+    """Name of a user, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except (KeyError, OverflowError):
+        return str(uid) if uid >= 0 else "?"
 
 
 def save_picture(path: Path, bus: "Bus", symbols: Sequence[str], summary: str, levels: int = 10) -> None:

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba
@@ -15,18 +15,17 @@ import numpy as np
 from numba.core.errors import NumbaError
 
 from ..engine import burst as bursts
-from ..engine.kernels.cursor import CUR_SKIPPED, CUR_SLEEPS, count_ticks
+from ..engine.kernels.cursor import count_ticks
 from ..engine.kernels.idle import NEVER_SLEEP
 from ..engine.layout import KIND_NAMES
 from .errors import CoreRefused, HandlerFailed, RingbookError
 from .owner import Verdict
-from .place import Place
 
 log = logging.getLogger(__name__)
 BURST_NS = 40_000_000  # Ctrl-C and stop() are seen between bursts
 HYBRID_SPIN_NS = 50_000
 CALIBRATION_NS = 2_000_000
-MODES = ("spin", "hybrid")
+MODES = ("spin", "hybrid", "poll")
 
 
 @dataclass
@@ -43,6 +42,9 @@ class SpinReport:
     generation: int = 0
     seconds: float = 0.0
     ended_by: str = ""  # "handler", "stop", "timeout", "end of bus"
+    late: int = 0  # of a merge: records that came too late for their place in the order
+    held: int = 0  # of a merge: records read and not handed to the handler when it ended
+    by_bus: dict[str, dict[str, int]] = field(default_factory=dict)  # of a merge: the counts of each bus
 
 
 @contextlib.contextmanager
@@ -64,17 +66,22 @@ def pinned(core: int | None) -> Iterator[None]:
 
 
 @functools.lru_cache(maxsize=64)
-def loop_for(handler: Callable) -> Callable:
+def loop_for(handler: Callable, make_burst: Callable = bursts.make_burst) -> Callable:
     """The loop specialised to a handler, made once per handler."""
     if not hasattr(handler, "py_func"):
         raise HandlerFailed(
             f"handler was {handler!r}, expected a function compiled by numba: put @numba.njit above "
-            "def handler(record, state), returning 0 to go on or 1 to stop"
+            f"{shape_of(make_burst)}, returning 0 to go on or 1 to stop"
         )
-    return bursts.make_burst(handler)
+    return make_burst(handler)
 
 
-def _compile(loop: Any, handler: Any, arguments: tuple) -> float:
+def shape_of(make_burst: Callable) -> str:
+    """How the handler of a loop begins."""
+    return f"def handler({'bus, ' if make_burst is bursts.make_merged_burst else ''}record, state)"
+
+
+def _compile(loop: Any, handler: Any, arguments: tuple, shape: str) -> float:
     """Compile the loop for these arguments; returns seconds."""
     begun = time.perf_counter()
     try:
@@ -82,7 +89,7 @@ def _compile(loop: Any, handler: Any, arguments: tuple) -> float:
     except Exception as error:  # numba lets a KeyError through for a field the record does not have
         raise HandlerFailed(
             f"handler {handler.__name__} could not be compiled for (record, {numba_name(arguments[2])}); "
-            f"expected handler(record, state) -> int in nopython mode. Numba says: {type(error).__name__}: {error}"
+            f"expected {shape[4:]} -> int in nopython mode. Numba says: {type(error).__name__}: {error}"
         ) from error
     return time.perf_counter() - begun
 
@@ -97,9 +104,9 @@ def numba_name(value: Any) -> str:
 
 @dataclass
 class Spinner:
-    """One run of `Bus.spin`; see there for the parameters."""
+    """One run of `Bus.spin` or `Merged.spin`; see there for the parameters."""
 
-    place: Place
+    place: Any  # a Place, or a MergedPlace
     handler: Any
     state: Any
     mode: str
@@ -115,23 +122,21 @@ class Spinner:
             raise RingbookError(f"mode was {self.mode!r}, expected one of {', '.join(MODES)}")
         per_ns = count_ticks(CALIBRATION_NS) / CALIBRATION_NS
         sleep_ns = NEVER_SLEEP if self.mode == "spin" else self.place.sleep_ns
-        spin_ticks = HYBRID_SPIN_NS * per_ns
+        spin_ticks = 0 if self.mode == "poll" else HYBRID_SPIN_NS * per_ns
         self.limits = np.array([BURST_NS * per_ns, spin_ticks, sleep_ns, self.measure], np.int64)
-        self.loop, self.top_n = loop_for(self.handler), 0
+        self.loop, self.top_n = loop_for(self.handler, self.place.make_burst), 0
         self.report = SpinReport(compile_s=self._prepare())
         self._begun = self._newest = time.monotonic()
 
     def _arguments(self) -> tuple:
-        place = self.place
-        inner = (place.cursor, place.seen, place.wanted, place.out, place.record, self.histogram)
-        return place.bus, inner, self.state, self.limits
+        return *self.place.burst_arguments(self.histogram), self.state, self.limits
 
     def _prepare(self) -> float:
         """Compile for the record of this generation; another top_n is another type."""
-        if self.top_n == self.place.link.top_n:
+        if self.top_n == self.place.top_n:
             return 0.0
-        self.top_n = self.place.link.top_n
-        return _compile(self.loop, self.handler, self._arguments())
+        self.top_n = self.place.top_n
+        return _compile(self.loop, self.handler, self._arguments(), shape_of(self.place.make_burst))
 
     def run(self) -> SpinReport:
         """Hand records to the handler until something ends it."""
@@ -147,7 +152,7 @@ class Spinner:
         return self.report
 
     def _burst(self) -> None:
-        before = self.place.cursor.copy()
+        before = self.place.progress()
         try:
             code = self.loop(*self._arguments())
         except Exception as error:
@@ -163,10 +168,11 @@ class Spinner:
             self.report.ended_by = "stop"
         elif code == bursts.BURST_SYMBOL:
             self.place.learn_symbols()
-        elif not np.array_equal(before[:5], self.place.cursor[:5]):
-            self._newest = now
         else:
-            self._look_around()
+            moved = before != self.place.progress()
+            self._newest = now if moved else self._newest
+            if not moved or self.place.looks_always:
+                self._look_around()
         if self.timeout_s is not None and now - self._newest >= self.timeout_s:
             self.report.ended_by = self.report.ended_by or "timeout"
 
@@ -177,8 +183,5 @@ class Spinner:
             self.report.ended_by = "end of bus"
 
     def _fill_report(self) -> None:
-        place, report = self.place, self.report
-        report.records, report.lost, report.laps = place.read, place.lost, place.laps
-        report.skipped = int(place.cursor[CUR_SKIPPED])
-        report.sleeps, report.missed_wakes = int(place.cursor[CUR_SLEEPS]), place.missed_wakes
-        report.generation, report.seconds = place.link.generation, time.monotonic() - self._begun
+        self.place.fill(self.report)
+        self.report.seconds = time.monotonic() - self._begun

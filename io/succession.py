@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..engine import layout
+from . import directory as places
 from . import header as header_page
-from .directory import OPEN_FLAGS
 from .errors import BusRefused
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def find_predecessor(path: Path) -> Predecessor:
     Raises   BusRefused when the file is not a bus at all: it is somebody's, and stays.
     """
     try:
-        fd = os.open(path, os.O_RDWR | OPEN_FLAGS)
+        fd = os.open(path, os.O_RDWR | places.OPEN_FLAGS)
     except FileNotFoundError:
         return NOBODY
     except OSError as error:
@@ -71,7 +71,9 @@ def find_predecessor(path: Path) -> Predecessor:
     try:
         head, geo = header_page.validate(str(path), fd)
         both = mmap.PROT_READ | mmap.PROT_WRITE
-        words = np.frombuffer(mmap.mmap(fd, int(head["file_bytes"]), mmap.MAP_SHARED, both), np.int64)
+        size = int(head["file_bytes"])
+        mapping = mmap.mmap(fd, places.whole_pages(fd, size), mmap.MAP_SHARED, both)
+        words = np.frombuffer(mapping, np.int64, size // layout.WORD_BYTES)
         return Predecessor(int(head["generation"]), last_committed(words, geo), words)
     except BusRefused as error:
         if os.pread(fd, 8, 0) != layout.MAGIC.to_bytes(8, "little"):

@@ -108,6 +108,19 @@ def paced(directory: str, name: str, count: str, gap_s: str) -> None:
     owner.close()
 
 
+def shard(directory: str, name: str, count: str) -> None:
+    """One of several writers: BOOK records of its own symbol as fast as Python can, then closed."""
+    owner = bus.create(
+        name, venue="test", symbol_capacity=2, slot_count=1 << 15, top_n=5, directory=directory
+    )
+    owner.add_symbol(name.upper().encode(), "test", 2, 3, 1, 1)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(int(count)):
+        publish_book(owner)
+    owner.close()
+
+
 def probe(path: str) -> None:
     """Read everything there is in a bus file that may be damaged; must end by itself, refused or not."""
     from pathlib import Path

@@ -1,11 +1,7 @@
 """Spinning: the user's jitted handler on every record, stopped, lapped, failing, across generations."""
 
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +52,7 @@ def fresh(stop_at: int = -1) -> np.ndarray:
     return np.array([0, 0, 0, 0, stop_at], np.int64)
 
 
-@pytest.mark.parametrize("mode", ["spin", "hybrid"])
+@pytest.mark.parametrize("mode", ["spin", "hybrid", "poll"])
 def test_every_record_is_handled_until_one_stops(writer: bus.WriterBus, reader: Bus, mode: str) -> None:
     report = reader.spin(tally, fresh(), mode=mode, timeout_s=0.01)
     assert (report.ended_by, report.records) == ("timeout", 0)
@@ -213,7 +209,9 @@ def test_a_handler_without_an_answer(reader: Bus) -> None:
         reader.spin(answers_nothing, fresh())
 
 
-@pytest.mark.parametrize("wrong", [{"mode": "sleep"}, {"on_end": "x"}, {"start": "x"}, {"kind": "x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"mode": "sleep"}, {"poll_ms": 11}, {"on_end": "x"}, {"start": "x"}, {"kind": "x"}]
+)
 def test_wrong_arguments(reader: Bus, wrong: dict) -> None:
     with pytest.raises(RingbookError, match="expected"):
         reader.spin(tally, fresh(), **wrong)
@@ -252,32 +250,3 @@ def test_end_of_bus_and_another_generation_with_other_records(writer: bus.Writer
     made[0].close()
     assert (report.ended_by, report.records, report.lost, report.generation) == ("handler", 2, 0, 2)
     assert state[BID] == 55
-
-
-SPINNING = """
-import sys, numba, numpy as np
-from ringbook.io.reader import join
-@numba.njit
-def handler(record, state): return 0
-bus = join("a", sys.argv[1])
-try:
-    bus.spin(handler, np.zeros(1), mode=sys.argv[2], on_ready=lambda _: print("ready", flush=True))
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
-"""
-
-
-@pytest.mark.parametrize("mode", ["spin", "hybrid"])
-def test_ctrl_c(writer: bus.WriterBus, mode: str) -> None:
-    command = [sys.executable, "-c", SPINNING, str(writer.directory), mode]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert child.stdout is not None
-    try:
-        assert child.stdout.readline().strip() == "ready"
-        time.sleep(0.1)
-        child.send_signal(signal.SIGINT)
-        assert child.stdout.readline().strip() == "interrupted"
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()

@@ -288,6 +288,27 @@ def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):
 
 
 @intrinsic
+def words_at(typingctx, table, index):
+    """words_at(table, index) -> int64[:]: the array whose address and length stand at table[index], [index + 1].
+
+    It borrows: whoever filled the table keeps the arrays alive, and knows which of them may be written.
+    """
+    kind = types.Array(types.int64, 1, "C")
+
+    def codegen(context, builder, signature, args):
+        def word(ahead):
+            index = builder.add(args[1], I64(ahead))
+            return builder.load(_element(context, builder, signature.args[0], args[0], index), typ=I64)
+
+        array, length = context.make_array(kind)(context, builder), word(1)
+        data = builder.inttoptr(word(0), array.data.type)
+        populate_array(array, data=data, shape=[length], strides=[I64(8)], itemsize=I64(8), meminfo=None)
+        return array._getvalue()
+
+    return kind(table, types.int64), codegen
+
+
+@intrinsic
 def clock_ns(typingctx, clock):
     """clock_ns(CLOCK_REALTIME | CLOCK_MONOTONIC) -> int64 nanoseconds, by the vDSO's clock_gettime."""
 

@@ -18,14 +18,29 @@ if TYPE_CHECKING:
     from .engine.layout import record_dtype
     from .io.bus import ls, rm
     from .io.errors import RingbookError
+    from .io.merge import Merged, merge
     from .io.reader import Book, Bus, join
 
-__all__ = ["Book", "Bus", "RingbookError", "__version__", "analysis", "join", "ls", "record_dtype", "rm"]
+__all__ = [
+    "Book",
+    "Bus",
+    "Merged",
+    "RingbookError",
+    "__version__",
+    "analysis",
+    "join",
+    "ls",
+    "merge",
+    "record_dtype",
+    "rm",
+]
 
 _HOMES = {
     "join": "io.reader",
     "Bus": "io.reader",
     "Book": "io.reader",
+    "merge": "io.merge",
+    "Merged": "io.merge",
     "ls": "io.bus",
     "rm": "io.bus",
     "RingbookError": "io.errors",
