@@ -19,10 +19,15 @@ in `benchmarks/README.md`.
 
 RUNS = {
     "Decode and the fused path (no sockets)": (["benchmarks.kernels"], ["benchmarks.kernels"]),
+    "Beside Rust, without sockets": (
+        ["benchmarks.rust_offline", "--rounds", "5"],
+        ["benchmarks.rust_offline", "--rounds", "1"],
+    ),
+    "Analysis of records": (["benchmarks.analysis"], ["benchmarks.analysis"]),
     "Record → reader (no socket)": (["benchmarks.bus"], ["benchmarks.bus", "--quick"]),
     "Wire → record (no reader)": (
         ["benchmarks.latency", "--rounds", "3"],
-        ["benchmarks.latency", "--rounds", "1", "--messages", "4000"],
+        ["benchmarks.latency", "--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
     "Messages a second through a websocket": (
         ["benchmarks.throughput", "--seconds", "10", "--rounds", "3"],

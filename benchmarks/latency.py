@@ -220,7 +220,7 @@ def main() -> None:
         for identity in (Identity(),) if chosen.tls else (None, Identity()):
             for rate in map(float, chosen.rates.split(",")):
                 for spin in (False, True):
-                    run = Run(min(chosen.messages, int(8 * rate)), rate, spin, identity)
+                    run = Run(min(chosen.messages, int(4 * rate)), rate, spin, identity)
                     rows += compare(run, chosen.rounds, program, Path(folder))
     headers = ("messages/s", "way", "receiver", "p50 µs", "p99 µs", "p99.9 µs")
     versions = f"\n{yardstick.version()}" if program else ""
