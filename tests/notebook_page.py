@@ -13,7 +13,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +118,10 @@ def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
 
 
 @contextlib.contextmanager
-def page_of(address: str, width: int = 1280, height: int = 2600) -> Iterator[Any]:
-    """A page of a headless chromium, opened at the address."""
+def page_of(
+    address: str, width: int = 1280, height: int = 2600, watch: Callable[[Any], None] = lambda page: None
+) -> Iterator[Any]:
+    """A page of a headless chromium, opened at the address; `watch` sees it before it is opened."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
@@ -128,6 +130,7 @@ def page_of(address: str, width: int = 1280, height: int = 2600) -> Iterator[Any
         )
         try:
             page = browser.new_page(viewport={"width": width, "height": height})
+            watch(page)
             page.goto(address, timeout=120_000)
             yield page
         finally:

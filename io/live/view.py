@@ -56,7 +56,7 @@ class View(anywidget.AnyWidget):
     def __init__(
         self, kind: str, title: str, look: Callable[[], dict[str, Any]], rate_hz: float, height: int = 280
     ) -> None:
-        self._look = look
+        self.look = look
         self._pulse = Pulse(self._beat, self._fail, rate_hz)
         self.error: Exception | None = None
         super().__init__(kind=kind, title=title, height=height)
@@ -65,7 +65,7 @@ class View(anywidget.AnyWidget):
 
     def _beat(self, number: int) -> None:
         with contextlib.suppress(BookBusy):  # the next look is soon
-            content, buffers = packed({"frame": number, **self._look()})
+            content, buffers = packed({"frame": number, **self.look()})
             self.error = None
             self.send(content, buffers)
             return

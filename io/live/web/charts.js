@@ -118,12 +118,16 @@ function timeAxis(pen, box, inks, endMs, spanS) {
 }
 
 // Stripes over columns [from, to): nothing is known there.
-function hatch(pen, box, left, right, inks) {
+function hatch(pen, box, left, to, inks) {
+  const right = Math.max(to, left + 3); // a short gap is seen too
   pen.save();
   pen.beginPath();
   pen.rect(left, box.top, right - left, box.bottom - box.top);
   pen.clip();
-  pen.globalAlpha = 0.16;
+  pen.globalAlpha = 0.09;
+  pen.fillStyle = inks.warn;
+  pen.fillRect(left, box.top, right - left, box.bottom - box.top);
+  pen.globalAlpha = 0.2;
   pen.strokeStyle = inks.warn;
   pen.lineWidth = 1;
   pen.beginPath();

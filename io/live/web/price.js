@@ -23,12 +23,12 @@ function paintPrice(pen, size, frame, inks, pointer) {
   hatchRuns(pen, box, count, (i) => i > first && Number.isNaN(frame.mid[i]), inks);
   paintTakers(pen, x, y, frame, inks);
   pen.lineJoin = "round";
-  pen.lineWidth = 1.75;
-  pen.strokeStyle = inks.ink;
-  lineThrough(pen, frame.mid, x, y, true);
   pen.lineWidth = 1.25;
   pen.strokeStyle = inks.micro;
   lineThrough(pen, frame.micro, x, y, false);
+  pen.lineWidth = 1.75;
+  pen.strokeStyle = inks.ink;
+  lineThrough(pen, frame.mid, x, y, true);
   const last = frame.mid[count - 1];
   if (!Number.isNaN(last)) paintTag(pen, box, inks, y(last), priceText(last, digits, 1));
   if (isInside(pointer, box)) {
