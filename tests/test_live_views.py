@@ -202,6 +202,9 @@ def test_pause_resume_and_stop(ladder):
     view.paused = True
     assert view._pulse.join(WAIT_S) and view.paused and view.state == "paused"
     heard.wait_for(lambda one: one.get("state") == "paused")
+    heard.messages.clear()
+    heard.say(shown=True)  # another page, or the same one again
+    heard.wait_for(lambda one: one.get("state") == "paused")
     frames = view.frames
     view.paused = False
     heard.wait_for(lambda one: one.get("frame", 0) > frames)

@@ -11,7 +11,7 @@ class Grid(ipywidgets.GridBox):
     """Views side by side; on a narrow page below each other."""
 
     def __init__(self, views: Sequence[View]) -> None:
-        columns = "repeat(auto-fit, minmax(min(100%, 360px), 1fr))"
+        columns = "repeat(auto-fit, minmax(min(100%, 420px), 1fr))"
         layout = ipywidgets.Layout(grid_template_columns=columns, grid_gap="10px", width="100%")
         super().__init__(children=tuple(views), layout=layout)
 

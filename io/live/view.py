@@ -60,8 +60,13 @@ class View(anywidget.AnyWidget):
         self._pulse = Pulse(self._beat, self._fail, rate_hz)
         self.error: Exception | None = None
         super().__init__(kind=kind, title=title, height=height)
-        self.on_msg(lambda _, content, __: self._pulse.hear(content))
+        self.on_msg(self._hear)
         self._listen_to_cells()
+
+    def _hear(self, _: object, content: Any, __: object) -> None:
+        self._pulse.hear(content)
+        if isinstance(content, dict) and content.get("shown") and self.state in ("paused", "stopped"):
+            self.send({"arrays": [], "state": self.state})  # a page that comes later
 
     def _beat(self, number: int) -> None:
         with contextlib.suppress(BookBusy):  # the next look is soon

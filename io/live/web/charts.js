@@ -62,6 +62,11 @@ function boxOf(size, right = 74, bottom = 20) {
   return { left: 8, top: 8, right: size.width - right, bottom: size.height - bottom };
 }
 
+// Room on the right for the widest price.
+function labelRoom(pen, price, digits) {
+  return Math.max(56, pen.measureText(priceText(price, digits)).width + 18);
+}
+
 function scaleOf(low, high, from, to) {
   const span = high - low || 1;
   const place = (value) => from + ((value - low) / span) * (to - from);

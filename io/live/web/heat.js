@@ -33,7 +33,8 @@ function heatPicture(frame, isDark) {
 }
 
 function paintHeat(pen, size, frame, inks, pointer) {
-  const box = boxOf(size), { columns, rows } = frame, high = frame.low + rows * frame.cell;
+  const { columns, rows } = frame, high = frame.low + rows * frame.cell;
+  const box = boxOf(size, labelRoom(pen, high, frame.price_digits));
   const x = scaleOf(0, columns, box.left, box.right), y = scaleOf(frame.low, high, box.bottom, box.top);
   hatch(pen, box, box.left, box.right, inks);
   pen.imageSmoothingEnabled = false;

@@ -1,7 +1,7 @@
 // Mid, microprice and trades.
 
 function paintPrice(pen, size, frame, inks, pointer) {
-  const box = boxOf(size), count = frame.mid.length, digits = frame.price_digits;
+  const count = frame.mid.length, digits = frame.price_digits;
   const spanS = count * frame.step_s, series = [frame.mid, frame.micro, frame.buy_price, frame.sell_price];
   let low = Infinity, high = -Infinity;
   for (const values of series)
@@ -10,6 +10,7 @@ function paintPrice(pen, size, frame, inks, pointer) {
         low = Math.min(low, value);
         high = Math.max(high, value);
       }
+  const box = boxOf(size, labelRoom(pen, high, digits + 1));
   timeAxis(pen, box, inks, frame.end_ms, spanS);
   if (low > high) {
     hatch(pen, box, box.left, box.right, inks);

@@ -11,6 +11,7 @@ const LEGENDS = {
 };
 const NAMES = { price: "price", flow: "order flow", depth: "depth", heat: "book through time", ladder: "ladder", panel: "latency and health" };
 const SILENT_MS = 3000;
+const TELL_EVERY = 4; // frames drawn between two words to the kernel, which waits after 8
 
 class Shell {
   constructor(model, el) {
@@ -84,7 +85,9 @@ class Shell {
   // A picture that no longer moves must not look LIVE.
   listen() {
     const silentMs = performance.now() - this.heardMs;
-    if (silentMs > SILENT_MS && !this.state) this.raise("silent", "NO NEWS", `nothing came from the kernel for ${Math.round(silentMs / 1e3)} s; if it runs, run the cell again`);
+    if (silentMs <= SILENT_MS || this.state) return;
+    this.send({ view: this.id, shown: true }); // frames may have been lost with a connection
+    this.raise("silent", "NO NEWS", `nothing came from the kernel for ${Math.round(silentMs / 1e3)} s; if it runs, run the cell again`);
   }
 
   hear(content, buffers) {
@@ -101,7 +104,7 @@ class Shell {
         this.raise("error", "ERROR", `drawing failed: ${error}`);
       }
     }
-    if (content.frame) this.send({ view: this.id, drawn: content.frame });
+    if (content.frame && content.frame % TELL_EVERY === 0) this.send({ view: this.id, drawn: content.frame });
   }
 
   show(frame) {
