@@ -54,7 +54,7 @@ def main() -> None:
                 with jupyter("lab") as address, page_of(address, 1180, 3000) as page:
                     singles(page, rest_url, options.seconds, PICTURES)
             if options.only in (None, "dark"):
-                with jupyter("lab", is_dark=True) as address, page_of(address, 1600, 1500) as page:
+                with jupyter("lab", is_dark=True) as address, page_of(address, 1480, 1500) as page:
                     run_until_live(page, 1)
                     board(page, options.seconds, PICTURES / "dashboard-dark.png")
             if options.only in (None, "notebook"):

@@ -32,7 +32,7 @@ def test_heat_columns_equal_the_oracle(far_bids, far_asks, cell):
     asks = sorted((10_000 + price, qty) for price, qty in far_asks)
     heat = HeatMap(3, 16, STEP, cell / 100)
     heat.update(book(bids, asks), 1_000)
-    expected = model.cells([*bids, *asks], cell, int(heat.base[-1]), 48)
+    expected = model.cells([*bids, *asks], cell, int(heat.base[-1]), 80)
     assert np.rint(heat.cells[-1].astype(float) * 1_000).astype(int).tolist() == expected
     shown = heat.shown()[-1].astype(float) * 1_000
     assert np.rint(shown).astype(int).tolist() == model.cells([*bids, *asks], cell, heat.bottom, 16)

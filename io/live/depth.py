@@ -41,7 +41,8 @@ def auto_width(book: "Book", levels: int = SPAN_LEVELS) -> float | None:
         most = min(levels - 1, int(np.searchsorted(sums, SPAN_SHARE * sums[-1])), len(sums) - 1)
         far = max(far, int(distances(book, side)[most]))
     gap = int(book.levels[1][0, 0] - book.levels[0][0, 0])
-    return nice_above(max(far + gap / 2, 1.0) / 10**book.price_digits)
+    mid = int(book.levels[0][0, 0]) + gap / 2  # no picture needs prices below 0
+    return min(nice_above(max(far + gap / 2, 1.0) / 10**book.price_digits), mid / 10**book.price_digits)
 
 
 class DepthModel:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 UNKNOWN = 255  # shade of a cell that nobody knows: not LIVE, not looked at, beyond what the book holds
 SHADES = 254
-HELD_TIMES = 3  # a column holds this many times the prices shown, so that the picture can follow the mid
-HEAT_LEVELS = 60
+HELD_TIMES = 5  # a column holds this many times the prices shown, so that the picture can follow the mid
+HEAT_LEVELS = 150
 
 
 def known_range(book: "Book", side: int) -> int | None:

@@ -122,8 +122,8 @@ function timeAxis(pen, box, inks, endMs, spanS) {
   return x;
 }
 
-// Stripes over columns [from, to): nothing is known there.
-function hatch(pen, box, left, to, inks) {
+// Stripes from x to x: nothing is known there. Quiet ones where nobody has looked yet.
+function hatch(pen, box, left, to, inks, isQuiet = false) {
   const right = Math.max(to, left + 3); // a short gap is seen too
   pen.save();
   pen.beginPath();
@@ -131,9 +131,9 @@ function hatch(pen, box, left, to, inks) {
   pen.clip();
   pen.globalAlpha = 0.09;
   pen.fillStyle = inks.warn;
-  pen.fillRect(left, box.top, right - left, box.bottom - box.top);
-  pen.globalAlpha = 0.2;
-  pen.strokeStyle = inks.warn;
+  if (!isQuiet) pen.fillRect(left, box.top, right - left, box.bottom - box.top);
+  pen.globalAlpha = isQuiet ? 0.12 : 0.2;
+  pen.strokeStyle = isQuiet ? inks.faint : inks.warn;
   pen.lineWidth = 1;
   pen.beginPath();
   const tall = box.bottom - box.top;

@@ -36,7 +36,9 @@ function paintHeat(pen, size, frame, inks, pointer) {
   const { columns, rows } = frame, high = frame.low + rows * frame.cell;
   const box = boxOf(size, labelRoom(pen, high, frame.price_digits));
   const x = scaleOf(0, columns, box.left, box.right), y = scaleOf(frame.low, high, box.bottom, box.top);
-  hatch(pen, box, box.left, box.right, inks);
+  const first = frame.bid.findIndex((value) => !Number.isNaN(value));
+  hatch(pen, box, box.left, box.right, inks, true);
+  hatchRuns(pen, box, columns, (i) => i > first && Number.isNaN(frame.bid[i]), inks);
   pen.imageSmoothingEnabled = false;
   pen.drawImage(heatPicture(frame, inks.isDark), box.left, box.top, box.right - box.left, box.bottom - box.top);
   levelAxis(pen, box, { ...inks, line: "transparent" }, frame.low, high, y, (tick, all) => tick.toFixed(digitsFor(all, frame.price_digits)), 6);
