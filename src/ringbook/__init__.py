@@ -52,8 +52,8 @@ def __getattr__(name: str) -> Any:
     """Import a public name from its room when it is first used."""
     import importlib
 
-    if name == "analysis":
-        return importlib.import_module(".analysis", __name__)
+    if name in ("analysis", "live"):
+        return importlib.import_module(f".{name}", __name__)
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'ringbook' has no attribute {name!r}")
