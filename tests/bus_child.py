@@ -3,80 +3,10 @@
 import sys
 import time
 
-import numpy as np
-
-from ringbook.engine import layout
-from ringbook.engine.jit import i64, specialise, words_in, words_out
-from ringbook.engine.kernels import llvm, ring
+from ringbook.engine.kernels import ring
 from ringbook.io import bus
-from ringbook.io.attach import attach
 
 from .bus_tools import publish_book
-
-ENOUGH_RACES = 20
-
-
-def _flood(words, ctl, geo, first_seq, count):
-    """Publish `count` records as fast as possible; word w of record s is s ^ w << 32."""
-    width = geo[layout.GEO_SLOT_WORDS]
-    for seq in range(first_seq, first_seq + count):
-        slot = ring.claim(words, geo, seq)
-        for word in range(1, width):
-            llvm.store_relaxed(words, slot + word, seq ^ (word << 32))
-        ring.commit(words, slot, seq)
-        ring.publish_head(words, geo, seq + 1, ctl)
-
-
-def _hammer(words, geo, out, tally, tries):
-    """Read as fast as possible, always near the oldest slot; tally[code] += 1, tally[5] counts wrong records.
-
-    tally[6] counts overruns seen before the copy, tally[7] those seen only after it.
-    """
-    width, mask = geo[layout.GEO_SLOT_WORDS], geo[layout.GEO_SLOT_MASK]
-    for _ in range(tries):
-        head = ring.newest(words, geo)
-        seq = head - (head & mask)
-        slot = ring.slot_of(geo, seq)
-        early = llvm.load_acquire(words, slot) != seq
-        code = ring.read_record(words, geo, seq, out)
-        tally[code] += 1
-        if code == layout.READ_LAPPED:
-            tally[6 if early else 7] += 1
-        if code == layout.READ_OK:
-            for word in range(1, width):
-                if out[word] != seq ^ (word << 32):
-                    tally[5] += 1
-                    break
-
-
-def flood(directory: str, name: str, slots: str, seconds: str) -> None:
-    """A writer that laps everybody."""
-    owner = bus.create(
-        name, venue="test", symbol_capacity=1, slot_count=int(slots), top_n=1, directory=directory
-    )
-    run = specialise(_flood)
-    run.compile((words_out, words_out, words_in, i64, i64))
-    print("ready", flush=True)
-    until = time.monotonic() + float(seconds)
-    while time.monotonic() < until:
-        run(owner.words, owner.ctl, owner.geo, owner.next_seq, 20_000)
-        owner.beat(time.time_ns())
-    print(owner.next_seq, flush=True)
-    owner.close()
-
-
-def hammer(directory: str, name: str, seconds: str) -> list[int]:
-    """A reader that is lapped all the time, for longer if a race was not met; returns its tally."""
-    link = attach(name, directory)
-    run = specialise(_hammer)
-    out, tally = np.zeros(link.geo[layout.GEO_SLOT_WORDS], np.int64), np.zeros(8, np.int64)
-    run.compile((words_in, words_in, words_out, words_out, i64))
-    begun = time.monotonic()
-    while (spent := time.monotonic() - begun) < float(seconds) or (
-        min(tally[6:]) < ENOUGH_RACES and spent < 5 * float(seconds)
-    ):
-        run(link.words, link.geo, out, tally, 20_000)
-    return tally.tolist()
 
 
 def publish(directory: str, name: str, count: str, then: str) -> None:

@@ -11,6 +11,8 @@ from ringbook.io.succession import Predecessor
 
 from .model.ring import wrap
 
+BODY_SEQ, BODY_WORD = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
+
 
 def blank_bus(slots: int = 4, symbols: int = 2, first_seq: int = 1, top_n: int = 1) -> tuple:
     """words, geo, ctl of a new bus whose first seq is `first_seq`."""
@@ -24,7 +26,7 @@ def body_word(seq: int, word: int) -> int:
     """What a test record holds in `word`: different in every record and word; its tags are a TRADE's."""
     if word == layout.R_TAGS:
         return layout.KIND_TRADE | (seq & 1) << 32
-    return wrap(seq * 0x9E3779B97F4A7C15 + word * 0xD1B54A32D192ED03)
+    return wrap(seq * BODY_SEQ + word * BODY_WORD)
 
 
 def body(seq: int, width: int) -> list[int]:
