@@ -2,6 +2,7 @@
 
 import inspect
 import textwrap
+from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
 from ringbook.engine.layout import BLOCK_LEVELS
@@ -31,6 +32,14 @@ def prefetch(words, index) -> None:
     """Plain twin of llvm.prefetch: a hint needs none."""
 
 
+def mutated_source(function: Callable, old: str, new: str) -> str:
+    """A kernel's Python source without its decorator, with one place changed."""
+    source = textwrap.dedent(inspect.getsource(function))
+    source = source[source.index("def ") :]
+    assert source.count(old) == 1, f"{old!r} is not once in {function.__name__}"
+    return source.replace(old, new)
+
+
 def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
     """Rebuild the kernels of `modules` as Python functions that call each other.
 
@@ -42,10 +51,7 @@ def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None)
     space |= {twin.__name__: twin for twin in (move_words, insert_word, remove_word, prefetch)}
     for name, value in list(space.items()):
         if hasattr(value, "py_func"):
-            source = textwrap.dedent(inspect.getsource(value.py_func))
-            source = source[source.index("def ") :]
-            if mutate and mutate[0] == name:
-                assert source.count(mutate[1]) == 1, f"{mutate[1]!r} is not once in {name}"
-                source = source.replace(mutate[1], mutate[2])
+            change = mutate[1:] if mutate and mutate[0] == name else ("def ", "def ")
+            source = mutated_source(value.py_func, *change)
             exec(compile(source, f"<plain {name}>", "exec"), space)
     return SimpleNamespace(**space)

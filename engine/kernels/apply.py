@@ -66,7 +66,8 @@ def set_health(words, work, frame, symbol_id, health, cause):
     work[state + ST_HEALTH], work[state + ST_CAUSE], work[W_CHANGED] = health, cause, 1
     book_begin(words, base)
     event_ns, book_id = frame[0].event_ns, work[state + ST_BOOK_ID]
-    book_end(words, base, work[W_NEXT_SEQ] + 1, book_id, recv_ns, event_ns, health)
+    as_of = llvm.wrapping_add(work[W_NEXT_SEQ], 1)  # the STATUS below, then the BOOK
+    book_end(words, base, as_of, book_id, recv_ns, event_ns, health)
     flags = layout.FLAG_SNAPSHOT if cause == layout.CAUSE_SNAPSHOT else 0
     emit_status(words, work, frame, symbol_id, old, blind_ns, work[state + ST_MISSED])
     work[state + ST_MISSED] = 0

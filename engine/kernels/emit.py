@@ -107,7 +107,7 @@ def close_record(words, work, slot, counter, board_symbol):
     commit(words, slot, seq)
     if board_symbol >= 0:
         board_write(words, work, board_symbol, slot)
-    work[W_NEXT_SEQ] = seq + 1
+    work[W_NEXT_SEQ] = llvm.wrapping_add(seq, 1)
     count(words, work, C_RECORDS, 1)
     count(words, work, counter, 1)
     histograms = work[layout.GEO_HISTOGRAMS]
