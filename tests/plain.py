@@ -51,7 +51,7 @@ def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None)
     space |= {twin.__name__: twin for twin in (move_words, insert_word, remove_word, prefetch)}
     for name, value in list(space.items()):
         if hasattr(value, "py_func"):
-            change = mutate[1:] if mutate and mutate[0] == name else ("def ", "def ")
+            change = mutate[1:] if mutate and mutate[0] == name else (f"def {name}(", f"def {name}(")
             source = mutated_source(value.py_func, *change)
             exec(compile(source, f"<plain {name}>", "exec"), space)
     return SimpleNamespace(**space)

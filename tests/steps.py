@@ -115,24 +115,45 @@ def reordered(log: list[Store | None], rng: random.Random) -> list[Store]:
 
 
 class Race(Loads):
-    """A writer's stores laid over `words` from `start` on, `step` of them before load number `at`."""
+    """A reader on a weak machine beside a writer: `start` stores done at first, `step` more before load `at`.
 
-    def __init__(self, words: np.ndarray, order: list[Store], start: int, at: int, step: int) -> None:
-        super().__init__(self._go_on)
-        self.words, self.order, self.done, self.at, self.step = words, order, 0, at, step
-        self.loads = 0
-        self._apply(start)
+    Time is how many of the writer's stores show. A load may be satisfied at any time since the last acquire,
+    loads of one word in program order. An acquire load is a floor for the loads after it; an acquire fence
+    makes a floor of all the loads before it.
+    """
+
+    def __init__(
+        self, words: np.ndarray, order: list[Store], start: int, at: int, step: int, rng: random.Random
+    ) -> None:
+        super().__init__()
+        self.words, self.rng = words, rng
+        self.begun, self.at, self.later = start, at, min(len(order), start + step)
+        self.load_acquire = self._acquire
+        self.loads, self.floor, self.latest = 0, start, start
+        self.satisfied: dict[int, int] = {}  # word → time of its last load
+        # word → its stores: the time at which each shows, and its value
+        self.writes: dict[int, list[tuple[int, int]]] = {}
+        for time, (index, value, _) in enumerate(order, 1):
+            self.writes.setdefault(index, []).append((time, value))
 
     def order_of(self, count: int) -> list[int]:
         """Any: vectors promise none."""
-        return random.Random(self.at).sample(range(count), count)
+        return self.rng.sample(range(count), count)
 
-    def _apply(self, count: int) -> None:
-        for index, value, _ in self.order[self.done : self.done + count]:
-            self.words[index] = value
-        self.done = min(len(self.order), self.done + count)
-
-    def _go_on(self) -> None:
-        if self.loads == self.at:
-            self._apply(self.step)
+    def _load(self, words: np.ndarray, index: int) -> int:
+        now = self.later if self.loads >= self.at else self.begun
         self.loads += 1
+        time = self.rng.randint(max(self.floor, self.satisfied.get(index, 0)), now)
+        self.satisfied[index] = time
+        self.latest = max(self.latest, time)
+        shown = [value for when, value in self.writes.get(index, ()) if when <= time]
+        return shown[-1] if shown else int(self.words[index])
+
+    def _acquire(self, words: np.ndarray, index: int) -> int:
+        value = self._load(words, index)
+        self.floor = max(self.floor, self.satisfied[index])
+        return value
+
+    def fence_acquire(self) -> None:
+        """What was loaded before stays before what is loaded after."""
+        self.floor = self.latest

@@ -62,7 +62,7 @@ def races(log: list, geo: np.ndarray, before: np.ndarray, reader=READER) -> list
     for _ in range(4_000):
         words, order, out = before.copy(), rng.choice(orders), np.zeros(width, np.int64)
         start, at, step = rng.randint(0, len(order)), rng.randint(0, width + 3), rng.randint(1, 4 * width)
-        twin = Race(words, order, start, at, step)
+        twin = Race(words, order, start, at, step, rng)
         reader.board_read.__globals__["llvm"] = twin
         code = reader.board_read(words, geo, 0, out)
         if code == READ_OK:
@@ -84,6 +84,7 @@ def test_no_race_shows_a_torn_cell() -> None:
         (("board_write", "llvm.fence_release()", "pass"), False),
         (("cell_of", "version & 1", "version & 0"), False),
         (("board_read", "if llvm.load_relaxed(words, cell) == version:", "if True:"), True),
+        (("board_read", "llvm.fence_acquire()", "pass"), True),
     ],
 )  # fmt: skip
 def test_mistakes_are_caught(mutate: tuple, is_reader: bool) -> None:

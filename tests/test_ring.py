@@ -4,7 +4,6 @@ import random
 import re
 
 import numpy as np
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -127,7 +126,7 @@ def race(order: list, geo: np.ndarray, before: np.ndarray, rng: random.Random, m
     """Read once while the writer runs; returns 'ok', 'early', 'lapped', or 'BAD': wrong and accepted."""
     words, width = before.copy(), int(geo[layout.GEO_SLOT_WORDS])
     seq, start = rng.randint(1, 5), rng.randint(0, len(order))
-    twin = Race(words, order, start, rng.randint(0, width + 2), rng.randint(1, 3 * width))
+    twin = Race(words, order, start, rng.randint(0, width + 2), rng.randint(1, 3 * width), rng)
     out = np.zeros(width, np.int64)
     code = room_of(mutate)(twin).read_record(words, geo, seq, out)
     if code == READ_OK:
@@ -151,35 +150,25 @@ def room_of(mutate):
 rooms: dict = {}
 
 
-def test_no_race_shows_a_torn_record() -> None:
-    log, geo, before = record_writer(5)
-    found = races(log, geo, before, seed=1)
-    assert "BAD" not in found
-    assert min(found.count(kind) for kind in ("ok", "early", "lapped")) > 100
-
-
-@pytest.mark.parametrize(
-    ("mutate", "is_reader"),
-    [
-        (("claim", "llvm.store_relaxed(words, slot + R_SEQ, llvm.wrapping_sub(seq, 1))", "pass"), False),
-        (("claim", "llvm.fence_release()", "pass"), False),
-        (("claim", "llvm.wrapping_sub(seq, 1)", "seq"), False),
-        (("commit", "store_release", "store_relaxed"), False),
-        (("read_record", "return READ_OK if llvm.load_relaxed(words, slot + R_SEQ) == seq else READ_LAPPED",
-          "return READ_OK"), True),
-        (("read_record", "READ_EARLY if ahead < 0 else READ_LAPPED", "READ_EARLY"), True),
-        (("read_record", "range(0, geo", "range(llvm.LINE_WORDS, geo"), True),
-        (("slot_of", "seq & geo[GEO_SLOT_MASK]", "seq % geo[GEO_SLOT_MASK]"), True),
-    ],
-)  # fmt: skip
-def test_mistakes_are_caught(mutate: tuple, is_reader: bool) -> None:
-    log, geo, before = record_writer(5, None if is_reader else mutate)
-    found = races(log, geo, before, seed=2, mutate=mutate if is_reader else None)
-    words, out = before.copy(), np.zeros(geo[layout.GEO_SLOT_WORDS], np.int64)
+def is_safe(mutate: tuple[str, str, str] | None = None) -> bool:
+    """Whether readers met every outcome, nothing torn among them, and at rest find what a list says."""
+    log, geo, before = record_writer(5, mutate)
+    found = races(log, geo, before, 1, mutate)
+    if "BAD" in found or min(found.count(kind) for kind in ("ok", "early", "lapped")) <= 100:
+        return False
+    words, out, model = before.copy(), np.zeros(geo[layout.GEO_SLOT_WORDS], np.int64), RingModel(2, 1)
     for index, value, _ in stores(log):
         words[index] = value
-    at_rest = room_of(mutate if is_reader else None)(Loads()).read_record(words, geo, 1, out)
-    assert "BAD" in found or "ok" not in found or at_rest != READ_LAPPED
+    for seq in range(1, 6):
+        model.publish(body(seq, len(out)))
+    reader = room_of(mutate)(Loads())
+    codes = [reader.read_record(words, geo, seq, out) for seq in range(1, 8)]
+    return codes == [model.read(seq)[0] for seq in range(1, 8)]
+
+
+def test_no_race_shows_a_torn_record() -> None:
+    """What weakened kernels come to here stands in test_bus_mutants."""
+    assert is_safe()
 
 
 def test_every_crash_point_is_readable() -> None:
