@@ -160,6 +160,18 @@ def test_no_state_of_the_protocol_sleeps_for_ever(publishes: int, readers: int) 
     assert not stuck
 
 
+@pytest.mark.parametrize(("publishes", "readers"), [(3, 1), (2, 2)])
+def test_a_sleeper_outlives_its_writer_by_its_time_out(publishes: int, readers: int) -> None:
+    """Killed before any step, the writer strands nobody for good: the time-out finds what it published.
+
+    Without time-outs it does strand readers, as one killed before its wake-up must: so the explorer sees them.
+    """
+    dead, left = wake.stranded(publishes, readers, times_out=True)
+    assert dead > 100
+    assert not left
+    assert wake.stranded(publishes, readers, times_out=False)[1]
+
+
 @pytest.mark.parametrize("mistake", wake.MISTAKES)
 def test_every_weakened_protocol_gets_stuck(mistake: str) -> None:
     """The explorer is no yes-man: each mistake of the sleep protocol ends in a reader nobody wakes."""

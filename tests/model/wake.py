@@ -4,13 +4,14 @@ Writer, per batch: data = n; fence; if flag: flag = 0, word += 1, wake all. Read
 if data is there go on; w = word; flag = 1; fence; look again; sleep while word == w. A store goes into its
 processor's buffer and reaches memory at any later moment, in order; a fence waits until the buffer is empty.
 A time-out, which the real reader also has, is left out: without it every lost wake is a sleeper for ever.
+With `dies`, the writer may be killed before any step; what its buffer holds still reaches memory.
 """
 
 from collections.abc import Iterator
 
 MISTAKES = ("no writer fence", "no reader fence", "word not bumped", "bump before clear", "flag before word")
 DATA, FLAG, WORD = range(3)
-ASLEEP = "asleep"
+ASLEEP, DEAD = "asleep", "dead"
 
 State = (
     tuple  # (memory, writer, readers); writer = (pc, batch, buffer, old word); reader = (pc, seen, w, buffer)
@@ -52,7 +53,7 @@ def move_writer(state: State, steps: tuple[str, ...], batches: int) -> Iterator[
     if buffer:
         after, rest = flush(memory, buffer)
         yield after, (pc, batch, rest), readers
-    if batch == batches:
+    if batch == batches or pc == DEAD:
         return
     step, onward = steps[pc], (pc + 1) % len(steps)
     done = batch + (onward == 0)
@@ -103,20 +104,57 @@ def move_reader(state: State, which: int, steps: tuple[str, ...], batches: int) 
         yield now(memory, ASLEEP if memory[WORD] == w else 0, seen, w, buffer)
 
 
-def explore(batches: int, readers: int, mistake: str = "") -> tuple[int, list[State]]:
-    """Visit all states; returns their number and those where nothing can move but a reader still waits."""
+def reach(batches: int, readers: int, mistake: str = "", dies: bool = False, times_out: bool = False) -> dict:
+    """Visit all states; returns each with the states that can follow it."""
     of_writer, of_reader = writer_steps(mistake), reader_steps(mistake)
     start: State = ((0, 0, 0), (0, 0, ()), ((0, 0, 0, ()),) * readers)
-    seen, queue, stuck = {start}, [start], []
+    found: dict[State, list[State]] = {start: []}
+    queue = [start]
     while queue:
         state = queue.pop()
+        memory, (pc, batch, buffer), sleepers = state
         moves = list(move_writer(state, of_writer, batches))
-        for which in range(readers):
+        if dies and pc != DEAD and batch < batches:
+            moves.append((memory, (DEAD, batch, buffer), sleepers))
+        for which, reader in enumerate(sleepers):
             moves += move_reader(state, which, of_reader, batches)
-        if not moves and any(reader[1] < batches for reader in state[2]):
-            stuck.append(state)
+            if times_out and reader[0] == ASLEEP:
+                awake = (0, *reader[1:])
+                moves.append((memory, state[1], (*sleepers[:which], awake, *sleepers[which + 1 :])))
+        found[state] = moves
         for move in moves:
-            if move not in seen:
-                seen.add(move)
+            if move not in found:
+                found[move] = []
                 queue.append(move)
-    return len(seen), stuck
+    return found
+
+
+def explore(batches: int, readers: int, mistake: str = "") -> tuple[int, list[State]]:
+    """Visit all states; returns their number and those where nothing can move but a reader still waits."""
+    found = reach(batches, readers, mistake)
+    return len(found), [
+        state
+        for state, moves in found.items()
+        if not moves and any(reader[1] < batches for reader in state[2])
+    ]
+
+
+def stranded(batches: int, readers: int, times_out: bool) -> tuple[int, list[State]]:
+    """How many states have a dead writer, and those from which some reader never sees all it published.
+
+    Never: no run of the readers, their buffers and time-outs leads there.
+    """
+    found = reach(batches, readers, dies=True, times_out=times_out)
+    dead = {state for state in found if state[1][0] == DEAD}
+    before: dict[State, list[State]] = {state: [] for state in dead}
+    for state in dead:
+        for move in found[state]:
+            before[move].append(state)
+    queue = [s for s in dead if not s[1][2] and all(reader[1] == s[0][DATA] for reader in s[2])]
+    freed = set(queue)
+    while queue:
+        for state in before[queue.pop()]:
+            if state not in freed:
+                freed.add(state)
+                queue.append(state)
+    return len(dead), sorted(dead - freed, key=repr)
