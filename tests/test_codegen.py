@@ -26,7 +26,7 @@ ON_ARM = {
     "ring.read_record": r"(?:ldr )+ldar (?:(?:str|ldr) )+dmb\.ld ldr (?:str )*",
     "ring.newest": r"ldar (?:str )*",
     "ring.newest_after_lap": r"(?:ldr )+ldar ldar (?:str )*",
-    "board.board_write": r"(?:ldr )+str dmb (?:ldr )*memmove stlr stlr (?:str )*",
+    "board.board_write": rf"(?:ldr )+str dmb {PLAIN}stlr stlr (?:str )*",
     # The loop is laid out from its end: the check after the copy, then the two looks before it, then the copy.
     "board.board_read": r"(?:ldr )+dmb\.ld ldr ldar (?:ldr )*ldar (?:(?:ldr|str) )+",
     "book_area.book_begin": r"ldr str dmb (?:str )*",

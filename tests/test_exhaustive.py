@@ -53,10 +53,12 @@ class Choices(Loads):
     Only the first time at which a word shows a value is tried: a later one allows the loads after it less.
     """
 
+    LINE_WORDS = WIDTH
+
     def __init__(self, words: np.ndarray, order: list[Store]) -> None:
         super().__init__()
         self.words, self.path = words, list[list[int]]()  # [choice, choices] of each load
-        self.load_relaxed, self.load_acquire = self._relaxed, self._acquire
+        self.load_acquire = self._acquire
         self.writes: dict[int, list[tuple[int, int]]] = {}
         for time, (index, value, _) in enumerate(order, 1):
             self.writes.setdefault(index, []).append((time, value))
@@ -76,7 +78,7 @@ class Choices(Loads):
         self._begin()
         return True
 
-    def _relaxed(self, words: np.ndarray, index: int) -> int:
+    def _load(self, words: np.ndarray, index: int) -> int:
         low = max(self.floor, self.satisfied.get(index, 0))
         written = self.writes.get(int(index), ())
         shown = [value for time, value in written if time <= low]
@@ -90,12 +92,24 @@ class Choices(Loads):
         return value
 
     def _acquire(self, words: np.ndarray, index: int) -> int:
-        value = self._relaxed(words, index)
+        value = self._load(words, index)
         self.floor = max(self.floor, self.satisfied[index])
         return value
 
     def fence_acquire(self) -> None:
         self.floor = self.latest
+
+
+class SmallRecorder(Recorder):
+    """A recorder of records that are one short line."""
+
+    LINE_WORDS = WIDTH
+
+
+class SmallLoads(Loads):
+    """Loads in order of records that are one short line."""
+
+    LINE_WORDS = WIDTH
 
 
 def word_of(seq: int, word: int) -> int:
@@ -113,7 +127,7 @@ def fresh(module: ModuleType, twin: Loads | None, mutate: Mutate) -> tuple[Simpl
 
 
 def written_ring(publishes: int, mutate: Mutate) -> tuple[list, np.ndarray]:
-    twin = Recorder()
+    twin = SmallRecorder()
     plain, words = fresh(ring, twin, mutate)
     before = words.copy()
     for seq in range(1, publishes + 1):
@@ -125,7 +139,7 @@ def written_ring(publishes: int, mutate: Mutate) -> tuple[list, np.ndarray]:
 
 
 def written_board(updates: int, mutate: Mutate) -> tuple[list, np.ndarray]:
-    twin = Recorder()
+    twin = SmallRecorder()
     plain, words = fresh(board, twin, mutate)
     before = words.copy()
     for seq in range(1, updates + 1):
@@ -228,7 +242,7 @@ def test_weakened_board_is_torn(mutate: tuple[str, str, str]) -> None:
 def board_at_rest(mutate: Mutate) -> list[int]:
     """What a reader is told after each store of a writer that died there."""
     log, words = written_board(UPDATES, mutate)
-    reader, _ = fresh(board, Loads(), mutate)
+    reader, _ = fresh(board, SmallLoads(), mutate)
     codes = [reader.board_read(words, GEO, 0, np.zeros(WIDTH, np.int64))]
     for index, value, _release in stores(log):
         words[index] = value

@@ -87,8 +87,8 @@ def is_whole(record, seq):
 
 @specialise
 def refused(tally, out, seq):
-    """Count a lapped read: read_record writes the seq into the copy only when it begins to copy."""
-    tally[REJECTED if out[layout.R_SEQ] == seq else OVERRUNS] += 1
+    """Count a lapped read: still seq - 1 in the copy, as the caller left it, means that no word was copied."""
+    tally[OVERRUNS if out[layout.R_SEQ] == llvm.wrapping_sub(seq, i64(1)) else REJECTED] += 1
 
 
 @specialise
