@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import analysis
     from .engine.layout import record_dtype
+    from .io.background import Demo, demo
     from .io.bus import ls, rm
     from .io.errors import RingbookError
     from .io.merge import Merged, merge
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Book",
     "Bus",
+    "Demo",
     "Merged",
     "RingbookError",
     "__version__",
     "analysis",
+    "demo",
     "join",
     "ls",
     "merge",
@@ -41,6 +44,8 @@ _HOMES = {
     "Book": "io.reader",
     "merge": "io.merge",
     "Merged": "io.merge",
+    "Demo": "io.background",
+    "demo": "io.background",
     "ls": "io.bus",
     "rm": "io.bus",
     "RingbookError": "io.errors",
