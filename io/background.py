@@ -20,6 +20,7 @@ from .census import inspect
 from .children import STOP_SECONDS, Child
 from .demo import READY_S, SYMBOLS, removed_at_the_end
 from .errors import BusInUse, RingbookError
+from .markup import card, escape
 from .owner import Verdict, command_of, start_ticks
 from .reader import Bus, join
 from .show import Steps
@@ -160,6 +161,10 @@ class Demo:
         if self.is_running:
             return "running; .bus reads it, .stop() ends it"
         return f"ended: {self.failure}" if self.failure else "stopped"
+
+    def _repr_html_(self) -> str:
+        inside = self._bus._repr_html_() if self._bus and self.is_running else ""
+        return inside + card('<div class="rbk-f">', escape(repr(self)[1:-1]), "</div>")
 
     def __repr__(self) -> str:
         return f"<Demo {self.name} {self.options['venue']} {' '.join(self.symbols)}: {self._state()}>"

@@ -13,6 +13,7 @@ from ..engine.kernels import ring
 from ..engine.percentiles import percentiles
 from .attach import Attachment, attach, only_bus, symbol_table
 from .depth import Depth
+from .bus_card import bus_html, bus_text
 from .errors import BookNotLive, RingbookError
 from .follow import Follower
 from .owner import Verdict
@@ -227,6 +228,12 @@ class Bus:
     def close(self) -> None:
         """Leave the bus; arrays handed out stay valid."""
         self._link = None
+
+    def _repr_html_(self) -> str:
+        return bus_html(self)
+
+    def __repr__(self) -> str:
+        return bus_text(self)
 
     def __enter__(self) -> "Bus":
         return self
