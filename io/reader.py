@@ -17,7 +17,8 @@ from .bus_card import bus_html, bus_text
 from .errors import BookNotLive, RingbookError
 from .follow import Follower
 from .owner import Verdict
-from .place import Place
+from .place import Place, kind_code
+from .records import Records
 from .spin import Spinner, SpinReport, pinned
 from .views import Book, full_book, row_of, top_book
 
@@ -91,7 +92,7 @@ class Bus:
             )
         return book
 
-    def records(self, n: int, symbol: str | None = None, kind: str | int | None = None) -> np.ndarray:
+    def records(self, n: int, symbol: str | None = None, kind: str | int | None = None) -> Records:
         """Copy of the newest n records that the ring holds, oldest first: record_dtype[at most n]."""
         if n < 0:
             raise RingbookError(f"n was {n}, expected 0 or more")
@@ -102,7 +103,20 @@ class Bus:
         out = np.zeros(min(n, slots) * width, np.int64)
         first, last = ring.oldest_readable(words, geo, link.first_seq), ring.newest(words, geo)
         count = cursors.copy_newest(words, geo, place.cursor, place.wanted, last, first, out)
-        return out[len(out) - count * width :].view(layout.record_dtype(link.top_n))
+        found = out[len(out) - count * width :].view(layout.record_dtype(link.top_n))
+        return Records.of(found, symbol_table(words, geo), None if kind is None else kind_code(kind))
+
+    def trades(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n trades that the ring holds."""
+        return self.records(n, symbol, layout.KIND_TRADE)
+
+    def tickers(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n best bids and offers, as the venue sent them."""
+        return self.records(n, symbol, layout.KIND_TICKER)
+
+    def statuses(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n changes of health, and why."""
+        return self.records(n, symbol, layout.KIND_STATUS)
 
     def follow(
         self,

@@ -21,12 +21,14 @@ if TYPE_CHECKING:
     from .io.errors import RingbookError
     from .io.merge import Merged, merge
     from .io.reader import Book, Bus, join
+    from .io.records import Records
 
 __all__ = [
     "Book",
     "Bus",
     "Demo",
     "Merged",
+    "Records",
     "RingbookError",
     "__version__",
     "analysis",
@@ -48,6 +50,7 @@ _HOMES = {
     "demo": "io.background",
     "ls": "io.bus",
     "rm": "io.bus",
+    "Records": "io.records",
     "RingbookError": "io.errors",
     "record_dtype": "engine.layout",
 }
