@@ -41,7 +41,8 @@ class Demo:
         self._bus: Bus | None = None
         self.rest_url, self.step = "", "starting the exchange"
         self.failure: BaseException | None = None
-        self._pid, self._end, self._up = os.getpid(), threading.Event(), threading.Event()
+        self._pid, self._up = os.getpid(), threading.Event()
+        self._end, self._ended = threading.Event(), threading.Event()  # asked for; done
         self._keeper = threading.Thread(target=self._keep, name=f"ringbook-{name}", daemon=True)
 
     @property
@@ -54,7 +55,8 @@ class Demo:
     @property
     def is_running(self) -> bool:
         """Whether exchange and engine are there."""
-        return self._keeper.is_alive() and not self._end.is_set() and os.getpid() == self._pid
+        is_over = self._ended.is_set() or self._end.is_set() or os.getpid() != self._pid
+        return self._keeper.ident is not None and not is_over
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -82,6 +84,7 @@ class Demo:
             self.failure = error
         finally:
             self._up.set()
+            self._ended.set()
 
     def _bus_options(self) -> list[str]:
         found = ["--bus", self.name, "--top-n", str(self.options["top_n"])]
@@ -147,7 +150,7 @@ class Demo:
             return  # a forked copy owns nothing
         self._end.set()
         if self._keeper.ident is not None:
-            self._keeper.join(4 * STOP_SECONDS)
+            self._ended.wait(4 * STOP_SECONDS)
         if self._bus is not None:
             self._bus.close()
 

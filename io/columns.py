@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..engine import layout
-from ..engine.layout import KIND_BOOK, KIND_DEPTH, KIND_STATUS, KIND_TICKER, KIND_TRADE, SIDES
+from ..engine.layout import KIND_BOOK, KIND_DELTA, KIND_DEPTH, KIND_STATUS, KIND_TICKER, KIND_TRADE, SIDES
 from .errors import RingbookError
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ PRICES, LAYOUTS = ("int", "float", "decimal"), ("wide", "list")
 SIDE_PREFIX = ("bid", "ask")
 AGGRESSORS = ("buy", "sell")
 TIMES = ("event", "txn", "recv", "publish")
-LEVELLED = (KIND_BOOK, KIND_TICKER, KIND_DEPTH)
+LEVELLED = (KIND_BOOK, KIND_TICKER, KIND_DEPTH, KIND_DELTA)
+OF_FULL_BOOK = (KIND_BOOK, KIND_DELTA)  # say how deep and how far it is known
 PLAIN, TIME, PRICE, QTY = range(4)  # what a column's numbers are
 
 
@@ -73,8 +74,8 @@ def _of_kinds(records: "Records", choice: Choice) -> Iterator[Column]:
         yield from _trade(records, None if only else kind != KIND_TRADE)
     if only is None or only in LEVELLED:
         yield from _levels(records, choice)
-    if only in (None, KIND_BOOK):
-        yield from _book(records, kind != KIND_BOOK if only is None else None)
+    if only is None or only in OF_FULL_BOOK:
+        yield from _book(records, ~np.isin(kind, OF_FULL_BOOK) if only is None else None)
     if only in (None, KIND_BOOK, KIND_STATUS):
         yield _words("cause", records["cause"], layout.CAUSE_NAMES, ~np.isin(kind, (KIND_BOOK, KIND_STATUS)))
     if only in (None, KIND_STATUS):

@@ -11,7 +11,7 @@ __all__ = ["MEANINGS", "STYLE", "alarm", "badge", "card", "clock", "escape", "ta
 
 TONES = {
     "good": ("LIVE", "running"),
-    "wait": ("INIT", "SYNCING", "stopped", "closed"),
+    "wait": ("INIT", "SYNCING", "stopped", "closed", "ended"),
 }
 MEANINGS = {
     "INIT": "nothing was asked for yet",

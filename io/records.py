@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..engine import layout
-from .place import kind_code
+from ..engine.kernels import cursor as cursors
+from ..engine.kernels import ring
+from .attach import Attachment, symbol_table
+from .errors import RingbookError
+from .place import Place, kind_code
 from .record_text import as_line
 
 if TYPE_CHECKING:
@@ -112,3 +116,17 @@ class Records(np.ndarray):
 
 def _restored(records: np.ndarray, symbol_rows: np.ndarray, kind: int | None) -> Records:
     return Records.of(records, symbol_rows, kind)
+
+
+def newest_records(link: Attachment, n: int, symbol: str | None, kind: str | int | None) -> Records:
+    """Copy of the newest n records that the ring holds; see Bus.records."""
+    if n < 0:
+        raise RingbookError(f"n was {n}, expected 0 or more")
+    place = Place(link, symbol, kind, "newest")
+    words, _, geo = place.bus
+    width, slots = int(geo[layout.GEO_SLOT_WORDS]), int(geo[layout.GEO_SLOT_MASK]) + 1
+    out = np.zeros(min(n, slots) * width, np.int64)
+    first, last = ring.oldest_readable(words, geo, link.first_seq), ring.newest(words, geo)
+    count = cursors.copy_newest(words, geo, place.cursor, place.wanted, last, first, out)
+    found = out[len(out) - count * width :].view(layout.record_dtype(link.top_n))
+    return Records.of(found, symbol_table(words, geo), None if kind is None else kind_code(kind))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringbook.engine import layout
-from ringbook.engine.layout import KIND_BOOK, KIND_DEPTH, KIND_STATUS, KIND_TICKER, KIND_TRADE
+from ringbook.engine.layout import KIND_BOOK, KIND_DELTA, KIND_DEPTH, KIND_STATUS, KIND_TICKER, KIND_TRADE
 from ringbook.io.columns import LAYOUTS, PRICES
 from ringbook.io.errors import RingbookError
 from ringbook.io.records import Records
@@ -20,6 +20,7 @@ TOP_N = 3
 SIDES = (("bid", 0), ("ask", 1))
 TIMES = ("event", "txn", "recv", "publish")
 ALL_KINDS = (None, *layout.KIND_NAMES)
+LEVELLED = {KIND_BOOK, KIND_TICKER, KIND_DEPTH, KIND_DELTA}
 
 
 def symbol_rows(*digits: tuple[int, int]) -> np.ndarray:
@@ -96,16 +97,16 @@ def expected(records: Records) -> Iterator[tuple[str, list]]:
                 yield (
                     f"{prefix}_{field}_{level}",
                     when(
-                        {KIND_BOOK, KIND_TICKER, KIND_DEPTH},
+                        LEVELLED,
                         lambda r, f=field, s=side, n=level: int(r[f][s, n]) if n < r["count"][s] else None,
                     ),
                 )
     for prefix, side in SIDES:
-        yield f"{prefix}_depth", when({KIND_BOOK}, lambda r, s=side: int(r["depth"][s]))
+        yield f"{prefix}_depth", when({KIND_BOOK, KIND_DELTA}, lambda r, s=side: int(r["depth"][s]))
         yield (
             f"{prefix}_horizon",
             when(
-                {KIND_BOOK},
+                {KIND_BOOK, KIND_DELTA},
                 lambda r, s=side: None if r["horizon"][s] == layout.HORIZON_OPEN[s] else int(r["horizon"][s]),
             ),
         )
@@ -183,7 +184,7 @@ def test_lists_are_the_wide_columns_without_holes(records: Records) -> None:
     for name in {"bid_price", "bid_qty", "ask_price", "ask_qty"} & set(lists):
         columns = [wide[f"{name}_{level}"] for level in range(TOP_N) if f"{name}_{level}" in wide]
         for at, found in enumerate(lists[name]):
-            if int(records[at]["kind"]) in (KIND_BOOK, KIND_TICKER, KIND_DEPTH):
+            if int(records[at]["kind"]) in LEVELLED:
                 assert found == [column[at] for column in columns if column[at] is not None]
             else:
                 assert found is None
@@ -213,7 +214,7 @@ def test_no_records_still_have_every_column_and_type(kind, prices, shape) -> Non
 
 def test_columns_of_a_kind() -> None:
     made = Records.of(np.zeros(0, layout.record_dtype(TOP_N)), symbol_rows((2, 3)))
-    header = made.of_kind("DELTA").to_arrow().column_names
+    header = made.of_kind("STATUS").to_arrow().column_names[:13]
     assert header[:5] == ["seq", "kind", "symbol", "symbol_id", "health"]
 
     def own(kind: str, **options) -> list[str]:

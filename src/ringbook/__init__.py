@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .io.merge import Merged, merge
     from .io.reader import Book, Bus, join
     from .io.records import Records
+    from .io.running import Running
 
 __all__ = [
     "Book",
@@ -30,6 +31,7 @@ __all__ = [
     "Merged",
     "Records",
     "RingbookError",
+    "Running",
     "__version__",
     "analysis",
     "demo",
@@ -52,6 +54,7 @@ _HOMES = {
     "rm": "io.bus",
     "Records": "io.records",
     "RingbookError": "io.errors",
+    "Running": "io.running",
     "record_dtype": "engine.layout",
 }
 
