@@ -21,7 +21,7 @@ class RingbookError(Exception):
             if text and not file.startswith(_HERE) and "/IPython/" not in file:
                 shown = [f"line {line}: {text}"]
         shown.append(f"{type(self).__name__}: {self}")
-        if self.__cause__ is not None:
+        if self.__cause__ is not None and str(self.__cause__) not in str(self):
             shown.append(f"caused by {type(self.__cause__).__name__}: {self.__cause__}")
         return shown + getattr(self, "__notes__", [])
 

@@ -13,7 +13,7 @@ import weakref
 import numpy as np
 
 from ..engine.percentiles import percentiles
-from .errors import RingbookError
+from .errors import HandlerFailed, RingbookError
 from .markup import alarm, badge, card, escape, table
 from .spin import Spinner, SpinReport, pinned
 
@@ -90,7 +90,7 @@ class Running:
     def stop(self) -> SpinReport:
         """End it, within 50 ms unless the handler itself takes longer; returns the report.
 
-        Raises what the handler raised, if it did.
+        Raises HandlerFailed from what the handler raised, if it did.
         """
         if not self.end():
             raise RingbookError(
@@ -101,7 +101,7 @@ class Running:
         return self.report
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it has ended, or so long; whether it has. Raises what the handler raised, if it did.
+        """Wait until it has ended, or so long; whether it has. Raises HandlerFailed as stop does.
 
         An interrupt ends the waiting, not the handler.
         """
@@ -110,8 +110,11 @@ class Running:
         return not self.is_running
 
     def _raise_error(self) -> None:
-        if self.error is not None and not self.is_running:
-            raise self.error
+        if self.error is None or self.is_running:
+            return
+        if isinstance(self.error, RingbookError):
+            raise self.error  # of the bus, not of the handler
+        raise HandlerFailed(f"handler {self.name} ended by {self._error_text()}") from self.error
 
     def __enter__(self) -> "Running":
         return self

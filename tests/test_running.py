@@ -148,12 +148,15 @@ def test_what_a_handler_raises_is_kept_told_once_shown_and_raised(
     assert repr(run.error) == "ValueError('three')" and run.report.ended_by == "error"
     assert f"failed, 3 records, 0 lost, 0 laps; {told}" in repr(run) and told in run._repr_html_()
     for ask in (run.wait, run.stop):
-        with pytest.raises(ValueError, match="three"):
+        with pytest.raises(
+            HandlerFailed, match=r"handler angry ended by ValueError: three \(raised by"
+        ) as caught:
             ask()
+        assert caught.value.__cause__ is run.error and len(caught.value._render_traceback_()) == 2
     assert run.end()
     with pytest.raises(KeyError, match="mine"), run:
         raise KeyError("mine")
-    with pytest.raises(ValueError, match="three"), run:
+    with pytest.raises(HandlerFailed, match="three"), run:
         pass
 
 
@@ -166,7 +169,7 @@ def test_a_place_that_cannot_be_taken_hangs_nobody(reader: Bus, monkeypatch: pyt
     begin = Place.begin
     monkeypatch.setattr(Place, "begin", fail)
     run = reader.run(count, fresh())
-    with pytest.raises(OSError, match="gone"):
+    with pytest.raises(HandlerFailed, match="OSError: gone"):
         run.wait(WAIT_S)
 
 
