@@ -62,7 +62,7 @@ def fresh(stop_at: int = -1) -> np.ndarray:
     return np.array([0, 0, stop_at], np.int64)
 
 
-@pytest.mark.parametrize("mode", ["spin", "hybrid"])
+@pytest.mark.parametrize("mode", ["spin", "hybrid", "poll"])
 def test_state_and_report_are_seen_while_it_runs(writer: bus.WriterBus, reader: Bus, mode: str) -> None:
     state = fresh()
     run = reader.run(count, state, mode=mode)
