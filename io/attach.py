@@ -158,12 +158,14 @@ def attach(name: str, directory: Path | str | None = None) -> Attachment:
     folder = Path(directory or places.default_directory())
     path = folder / (name + places.RING)
     if not folder.exists():
-        raise BusNotFound(f"bus {name!r} was not found: {folder} does not exist; start a writer first")
+        raise BusNotFound(f"bus {name!r} was not found: {folder} does not exist; {places.how_to_start(name)}")
     places.check_directory(folder)
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | places.OPEN_FLAGS)
     except FileNotFoundError:
-        raise BusNotFound(f"bus {name!r} was not found; {places.found_here(folder)}") from None
+        raise BusNotFound(
+            f"bus {name!r} was not found; {places.found_here(folder)}; {places.how_to_start(name)}"
+        ) from None
     except OSError as error:
         what = "a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise BusRefused(
@@ -186,7 +188,7 @@ def only_bus(directory: Path | str | None = None) -> str:
     names = places.bus_names(folder)
     if len(names) == 1:
         return names[0]
-    why = "name one of them" if names else "start a writer first"
+    why = "name one of them" if names else places.how_to_start("demo")
     raise BusNotFound(f"no bus was named, expected exactly one; {places.found_here(folder)}; {why}")
 
 

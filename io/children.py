@@ -9,6 +9,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +19,8 @@ from .errors import RingbookError
 
 PR_SET_PDEATHSIG = 1
 STOP_SECONDS = 5.0
+KEPT_LINES, LOOK_S = 20, 0.1
+INSTALLED = ("site-packages", "dist-packages")
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -29,18 +34,37 @@ def die_with_parent(parent_pid: int) -> None:
         raise SystemExit(1)
 
 
-class Child:
-    """A `ringbook` command in the background that prints one JSON line once it is ready."""
+def environment() -> dict[str, str]:
+    """This process's environment, in which a child finds the same package, also one found by sys.path alone."""
+    home = Path(__file__).parents[2]
+    if home.name in INSTALLED:
+        return dict(os.environ)
+    known = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": f"{known}{os.pathsep}{home}" if known else str(home)}
 
-    def __init__(self, name: str, *arguments: str) -> None:
+
+class Child:
+    """A `ringbook` command in the background that prints one JSON line once it is ready.
+
+    It dies with the *thread* that made it: that is how the kernel understands "parent".
+
+    is_quiet  keep the last lines of its stderr in `said`, in place of showing them
+    """
+
+    def __init__(self, name: str, *arguments: str, is_quiet: bool = False) -> None:
         self.name = name
+        self.said: deque[str] = deque(maxlen=KEPT_LINES)
+        self._half_line = b""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ringbook", *arguments, "--die-with-parent", str(os.getpid())],
             stdout=subprocess.PIPE,
-            stderr=None,
+            stderr=subprocess.PIPE if is_quiet else None,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
+            env=environment(),
         )
+        if self.process.stderr:
+            os.set_blocking(self.process.stderr.fileno(), False)
 
     def __enter__(self) -> "Child":
         return self
@@ -50,21 +74,43 @@ class Child:
     ) -> None:
         self.stop()
 
-    def ready(self, timeout_s: float) -> dict[str, Any]:
-        """The JSON line the child prints when it is ready. Raises RingbookError if it ends or stays silent."""
+    def listen(self) -> bool:
+        """Take what a quiet child wrote to stderr into `said`; whether there was anything."""
+        with contextlib.suppress(BlockingIOError, ValueError):  # nothing there; closed
+            data = os.read(self.process.stderr.fileno(), 65536) if self.process.stderr else b""
+            *lines, self._half_line = (self._half_line + data).split(b"\n")
+            self.said.extend(line.decode(errors="replace").rstrip() for line in lines)
+            return bool(data)
+        return False
+
+    def ready(self, timeout_s: float, look: Callable[[], None] | None = None) -> dict[str, Any]:
+        """The JSON line the child prints when it is ready. Raises RingbookError if it ends or stays silent.
+
+        timeout_s  without a word from the child
+        look       called ten times a second meanwhile; may raise
+        """
         assert self.process.stdout is not None
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
-            readable, _, _ = select.select([self.process.stdout], [], [], 0.2)
+            readable, _, _ = select.select([self.process.stdout], [], [], LOOK_S)
+            if self.listen():
+                deadline = time.monotonic() + timeout_s
             if readable:
                 line = self.process.stdout.readline()
                 if line:
                     return json.loads(line)
             if self.process.poll() is not None:
+                self.listen()
                 raise RingbookError(
-                    f"{self.name} ended with code {self.process.returncode} before it was ready"
+                    f"{self.name} ended with code {self.process.returncode} before it was ready{self.last_words()}"
                 )
-        raise RingbookError(f"{self.name} was not ready after {timeout_s:.0f} s")
+            if look:
+                look()
+        raise RingbookError(f"{self.name} was not ready after {timeout_s:.0f} s{self.last_words()}")
+
+    def last_words(self) -> str:
+        """The last lines a quiet child wrote, to end a message with."""
+        return "".join(f"\n  {line}" for line in list(self.said)[-4:])
 
     @property
     def is_running(self) -> bool:
@@ -82,5 +128,6 @@ class Child:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream:
+                stream.close()

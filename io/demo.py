@@ -177,13 +177,13 @@ def summary_text(facts: dict[str, Any], seconds: float) -> str:
 
 
 @contextlib.contextmanager
-def removed_at_the_end(name: str) -> Iterator[None]:
+def removed_at_the_end(name: str, directory: Path | str | None = None) -> Iterator[None]:
     """Remove the files of a bus once its engine has ended."""
     try:
         yield
     finally:
         with contextlib.suppress(RingbookError):  # the engine may have failed before it made them
-            remove(name)
+            remove(name, directory)
 
 
 def run_demo(venue: str, source: str, seconds: float, *, as_json: bool, picture: Path | None = None) -> int:

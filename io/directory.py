@@ -138,3 +138,9 @@ def found_here(path: Path) -> str:
     """Half a sentence naming the buses of a directory, for error messages."""
     names = bus_names(path)
     return f"found in {path}: {', '.join(names)}" if names else f"there is no bus in {path}"
+
+
+def how_to_start(name: str) -> str:
+    """Half a sentence saying how a bus comes to be, for error messages."""
+    given = "" if name == "demo" else repr(name)
+    return f"ringbook.demo({given}) starts one with the built-in exchange, `ringbook run` one that follows a venue"

@@ -1,10 +1,29 @@
 """What can go wrong and be explained: every message says what was found, what was expected, what to do."""
 
+import linecache
+import traceback
+from pathlib import Path
+
+_HERE = str(Path(__file__).parent.parent) + "/"  # src/ringbook/ or, through its links, the same files
+
 
 class RingbookError(Exception):
     """Base of all explained errors; the command line prints the message and exits with `exit_code`."""
 
     exit_code = 1
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in place of a page of traceback: the caller's own line, then the message."""
+        shown = []
+        for frame, line in traceback.walk_tb(self.__traceback__):
+            file = frame.f_code.co_filename
+            text = linecache.getline(file, line, frame.f_globals).strip()
+            if text and not file.startswith(_HERE) and "/IPython/" not in file:
+                shown = [f"line {line}: {text}"]
+        shown.append(f"{type(self).__name__}: {self}")
+        if self.__cause__ is not None and str(self.__cause__) not in str(self):
+            shown.append(f"caused by {type(self.__cause__).__name__}: {self.__cause__}")
+        return shown + getattr(self, "__notes__", [])
 
 
 class BusNameError(RingbookError):

@@ -11,8 +11,8 @@ from ..engine.kernels.merge import MERGE_MOST
 from .errors import RingbookError, SymbolNotFound
 from .follow import Follower
 from .merged_place import MergedPlace
-from .place import Place
-from .reader import Bus, check_end, join, poll_ns
+from .place import Place, check_end, poll_ns
+from .reader import Bus, join
 from .spin import Spinner, SpinReport, pinned
 from .views import Book
 

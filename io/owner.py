@@ -82,13 +82,13 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in (b"Z", b"X") else int(fields[_START_TICKS])
 
 
-def command_of(pid: int) -> str:
-    """Command line of a process, shortened; '?' when it is gone."""
+def command_of(pid: int, most: int = 120) -> str:
+    """Command line of a process, shortened to `most` characters; '?' when it is gone."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return "?"
-    return " ".join(word.decode(errors="replace") for word in words if word)[:120] or "?"
+    return " ".join(word.decode(errors="replace") for word in words if word)[:most] or "?"
 
 
 def take_lock(path: Path, mode: int) -> int | None:

@@ -13,6 +13,7 @@ from .errors import RingbookError
 from .owner import Verdict
 
 KIND_CODES = {name: code for code, name in layout.KIND_NAMES.items()}
+ENDS = ("wait", "stop")
 STARTS = ("newest", "board", "oldest")
 POLL_NS, SLEEP_NS = 1_000_000, 10_000_000
 
@@ -26,6 +27,19 @@ def kind_code(kind: str | int | None) -> int:
     if isinstance(kind, str) and kind.upper() in KIND_CODES:
         return KIND_CODES[kind.upper()]
     raise RingbookError(f"record kind was {kind!r}, expected one of {', '.join(KIND_CODES)}")
+
+
+def check_end(on_end: str) -> None:
+    """Refuse an `on_end` that is none."""
+    if on_end not in ENDS:
+        raise RingbookError(f"on_end was {on_end!r}, expected one of {', '.join(ENDS)}")
+
+
+def poll_ns(mode: str, poll_ms: float) -> int | None:
+    """Sleep of a reader that polls; None for one that does not."""
+    if not 0.01 <= poll_ms <= 10.0:
+        raise RingbookError(f"poll_ms was {poll_ms!r}, expected 0.01..10")
+    return round(poll_ms * 1e6) if mode == "poll" else None
 
 
 class Place:

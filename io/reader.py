@@ -1,6 +1,7 @@
 """The Python door: join a bus and read it; everything works on read-only memory."""
 
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -8,34 +9,21 @@ from typing import Any
 import numpy as np
 
 from ..engine import jit, layout
-from ..engine.kernels import cursor as cursors
-from ..engine.kernels import ring
 from ..engine.percentiles import percentiles
 from .attach import Attachment, attach, only_bus, symbol_table
+from .bus_card import bus_html, bus_text
 from .depth import Depth
 from .errors import BookNotLive, RingbookError
 from .follow import Follower
 from .owner import Verdict
-from .place import Place
-from .spin import Spinner, SpinReport, pinned
+from .place import Place, check_end, poll_ns
+from .records import Records, newest_records
+from .running import Running
+from .spin import Spinner, SpinReport, check_core, pinned
 from .views import Book, full_book, row_of, top_book
 
 __all__ = ["Book", "Bus", "join"]
 ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle", "merge")
-ENDS = ("wait", "stop")
-
-
-def check_end(on_end: str) -> None:
-    """Refuse an `on_end` that is none."""
-    if on_end not in ENDS:
-        raise RingbookError(f"on_end was {on_end!r}, expected one of {', '.join(ENDS)}")
-
-
-def poll_ns(mode: str, poll_ms: float) -> int | None:
-    """Sleep of a reader that polls; None for one that does not."""
-    if not 0.01 <= poll_ms <= 10.0:
-        raise RingbookError(f"poll_ms was {poll_ms!r}, expected 0.01..10")
-    return round(poll_ms * 1e6) if mode == "poll" else None
 
 
 class Bus:
@@ -43,7 +31,8 @@ class Bus:
 
     def __init__(self, link: Attachment) -> None:
         self._link: Attachment | None = link
-        self._stop = threading.Event()
+        self._stop = threading.Event()  # of spin and follow; each run in the background has its own
+        self._runs: weakref.WeakSet[Running] = weakref.WeakSet()
         self._read_histogram = np.zeros(layout.HIST_WORDS, np.int64)
 
     @property
@@ -90,18 +79,21 @@ class Bus:
             )
         return book
 
-    def records(self, n: int, symbol: str | None = None, kind: str | int | None = None) -> np.ndarray:
+    def records(self, n: int, symbol: str | None = None, kind: str | int | None = None) -> Records:
         """Copy of the newest n records that the ring holds, oldest first: record_dtype[at most n]."""
-        if n < 0:
-            raise RingbookError(f"n was {n}, expected 0 or more")
-        link = self.link
-        place = Place(link, symbol, kind, "newest")
-        words, _, geo = place.bus
-        width, slots = int(geo[layout.GEO_SLOT_WORDS]), int(geo[layout.GEO_SLOT_MASK]) + 1
-        out = np.zeros(min(n, slots) * width, np.int64)
-        first, last = ring.oldest_readable(words, geo, link.first_seq), ring.newest(words, geo)
-        count = cursors.copy_newest(words, geo, place.cursor, place.wanted, last, first, out)
-        return out[len(out) - count * width :].view(layout.record_dtype(link.top_n))
+        return newest_records(self.link, n, symbol, kind)
+
+    def trades(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n trades that the ring holds."""
+        return self.records(n, symbol, layout.KIND_TRADE)
+
+    def tickers(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n best bids and offers, as the venue sent them."""
+        return self.records(n, symbol, layout.KIND_TICKER)
+
+    def statuses(self, n: int, symbol: str | None = None) -> Records:
+        """The newest n changes of health, and why."""
+        return self.records(n, symbol, layout.KIND_STATUS)
 
     def follow(
         self,
@@ -182,6 +174,46 @@ class Bus:
                 on_ready=on_ready,
             ).run()
 
+    def run(
+        self,
+        handler: Callable[[Any, Any], int],
+        state: Any,
+        core: int | None = None,
+        *,
+        mode: str = "hybrid",
+        symbol: str | None = None,
+        kind: str | int | None = None,
+        start: str = "newest",
+        on_end: str = "wait",
+        timeout_s: float | None = None,
+        measure: bool = False,
+        poll_ms: float = 1.0,
+    ) -> Running:
+        """Run a handler as `spin` does, but in a thread of its own, without the GIL; returns at once.
+
+        The parameters are those of spin. The handler is compiled and its place taken before this returns, so
+        what cannot be compiled is refused here. Several may run at once on one Bus; each has its own stop().
+        """
+        check_end(on_end)
+        check_core(core)
+        if symbol is not None:
+            row_of(self.symbol_rows, symbol)  # a misspelt one would be waited for in silence
+        spinner = Spinner(
+            place=Place(self.link, symbol, kind, start, poll_ns(mode, poll_ms)),
+            handler=handler,
+            state=state,
+            mode=mode,
+            stop=threading.Event(),
+            histogram=np.zeros(layout.HIST_WORDS, np.int64),
+            measure=measure,
+            timeout_s=timeout_s,
+            on_end=on_end,
+            on_ready=None,
+        )
+        running = Running(spinner, core)
+        self._runs.add(running)
+        return running.start()
+
     def stop(self) -> None:
         """End the running spin or follow within 50 ms, or the next one if none runs; from any thread."""
         self._stop.set()
@@ -225,8 +257,16 @@ class Bus:
         return {name: percentiles(words) for name, words in self.histograms().items()}
 
     def close(self) -> None:
-        """Leave the bus; arrays handed out stay valid."""
+        """Leave the bus, ending what `run` started; arrays handed out stay valid."""
         self._link = None
+        for running in list(self._runs):
+            running.end()
+
+    def _repr_html_(self) -> str:
+        return bus_html(self)
+
+    def __repr__(self) -> str:
+        return bus_text(self)
 
     def __enter__(self) -> "Bus":
         return self

@@ -143,6 +143,33 @@ class WarmProgress:
             print(text, file=sys.stderr, flush=True)
 
 
+class Steps:
+    """Says what a start is at: one line written over in a terminal or notebook, else a line per change.
+
+    Silent while everything takes less than a second.
+    """
+
+    def __init__(self) -> None:
+        self.started, self.last = time.monotonic(), ""
+        self._over = sys.stdout.isatty() or type(sys.stdout).__module__.startswith("ipykernel")
+
+    def __call__(self, text: str) -> None:
+        """Say what is being done now."""
+        if text == self.last or time.monotonic() - self.started < QUIET_SECONDS:
+            return
+        if self._over:
+            print(f"\r{text:<{len(self.last)}}", end="", flush=True)
+        else:
+            print(text, flush=True)
+        self.last = text
+
+    def done(self, text: str) -> None:
+        """Say how it ended, if anything was said before."""
+        if self.last:
+            self(text)
+            print(end="\n" if self._over else "", flush=True)
+
+
 def rows(headers: Sequence[str], lines: Sequence[Sequence[object]]) -> str:
     """A plain aligned table."""
     text = [list(map(str, line)) for line in lines]

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numba
@@ -41,10 +41,17 @@ class SpinReport:
     missed_wakes: int = 0  # must stay 0
     generation: int = 0
     seconds: float = 0.0
-    ended_by: str = ""  # "handler", "stop", "timeout", "end of bus"
+    ended_by: str = ""  # "handler", "stop", "timeout", "end of bus", "error"
     late: int = 0  # of a merge: records that came too late for their place in the order
     held: int = 0  # of a merge: records read and not handed to the handler when it ended
     by_bus: dict[str, dict[str, int]] = field(default_factory=dict)  # of a merge: the counts of each bus
+
+
+def check_core(core: int | None) -> None:
+    """Raise CoreRefused for a core that this thread may not use."""
+    allowed = os.sched_getaffinity(0)
+    if core is not None and core not in allowed:
+        raise CoreRefused(f"core was {core}, expected one this thread may use: {sorted(allowed)}")
 
 
 @contextlib.contextmanager
@@ -53,9 +60,8 @@ def pinned(core: int | None) -> Iterator[None]:
     if core is None:
         yield
         return
+    check_core(core)
     before = os.sched_getaffinity(0)
-    if core not in before:
-        raise CoreRefused(f"core was {core}, expected one this thread may use: {sorted(before)}")
     if len(before) == 1:
         log.warning("core %d is the only one: the writer cannot run while this reader spins", core)
     os.sched_setaffinity(0, {core})
@@ -147,9 +153,18 @@ class Spinner:
         try:
             while not self.report.ended_by:
                 self._burst()
+        except BaseException:
+            self.report.ended_by = "error"
+            raise
         finally:
             self._fill_report()
         return self.report
+
+    def report_now(self) -> SpinReport:
+        """A copy of the report as of now; for other threads, while it runs and afterwards."""
+        if not self.report.ended_by:
+            self._fill_report()
+        return replace(self.report)
 
     def _burst(self) -> None:
         before = self.place.progress()

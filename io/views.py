@@ -2,13 +2,13 @@
 
 import difflib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import layout
+from ..engine import layout, units
 from ..engine.layout import ASK, BID, SIDES
 from .attach import Attachment
 from .errors import BookBusy, SymbolNotFound
@@ -16,6 +16,16 @@ from .owner import Verdict, shown_health
 
 ATTEMPTS = 64  # copies of a full book tried before the writer is asked for one
 REQUEST_S = 0.25  # how long the writer may take to serve it
+LADDER_LEVELS = 10  # a side, as a notebook shows a book
+
+
+class Within(NamedTuple):
+    """What rests near the middle; each a pair of bids, asks."""
+
+    qty: tuple[float, float]
+    value: tuple[float, float]  # price x quantity
+    levels: tuple[int, int]
+    is_complete: tuple[bool, bool]  # False: this copy may end before the limit, so there may be more
 
 
 @dataclass(frozen=True)
@@ -74,9 +84,76 @@ class Book:
             return None
         return (int(self.levels[ASK][0, 0]) + int(self.levels[BID][0, 0])) / 2 / 10**self.price_digits
 
+    @property
+    def microprice(self) -> float | None:
+        """Best prices, each weighted with the quantity of the other side; None while a side is empty."""
+        best = self._best()
+        if best is None:
+            return None
+        (bid, bid_qty), (ask, ask_qty) = best
+        return (bid * ask_qty + ask * bid_qty) / (bid_qty + ask_qty) / 10**self.price_digits
+
+    @property
+    def imbalance(self) -> float | None:
+        """(bid - ask) / (bid + ask) of the best quantities, -1 to 1; None while a side is empty."""
+        best = self._best()
+        if best is None:
+            return None
+        (_, bid_qty), (_, ask_qty) = best
+        return (bid_qty - ask_qty) / (bid_qty + ask_qty)
+
+    def _best(self) -> list[list[int]] | None:
+        """Best price and quantity of bids and asks; None while a side is empty or they make no sense."""
+        if not all(len(rows) for rows in self.levels):
+            return None
+        best = [rows[0].tolist() for rows in self.levels]
+        return best if all(price > 0 and qty > 0 for price, qty in best) else None
+
+    def depth_within(self, bps: float) -> Within | None:
+        """What rests at most `bps` hundredths of a percent from mid; None while a side is empty.
+
+        Of the levels in this copy: ask for the book with full=True to see far.
+        """
+        best = self._best()
+        if best is None:
+            return None
+        twice_mid = best[BID][0] + best[ASK][0]
+        found = [self._within(side, twice_mid, bps) for side in range(SIDES)]
+        return Within(*zip(*found, strict=True))
+
+    def _within(self, side: int, twice_mid: int, bps: float) -> tuple[float, float, int, bool]:
+        away_bps = np.abs(2.0 * self.levels[side][:, 0] - twice_mid) / twice_mid * 1e4
+        count, held = int(np.count_nonzero(away_bps <= bps)), len(away_bps)
+        horizon = self.horizon[side] * 10**self.price_digits
+        is_open = horizon in (0.0, float("inf"))  # known to its end
+        is_known = is_open or abs(2 * horizon - twice_mid) / twice_mid * 1e4 >= bps
+        near = self.side(side)[:count]
+        is_complete = is_known and (count < held or held == self.depth[side])
+        return float(near[:, 1].sum()), float((near[:, 0] * near[:, 1]).sum()), count, is_complete
+
+    def top(self, levels: int) -> "Book":
+        """The same book with at most so many levels a side."""
+        return replace(self, levels=(self.levels[BID][:levels], self.levels[ASK][:levels]), is_full=False)
+
+    def html(self, levels: int = LADDER_LEVELS) -> str:
+        """The ladder as HTML, with so many levels a side."""
+        from .ladder import ladder_html
+
+        return ladder_html(self, levels)
+
+    def _repr_html_(self) -> str:
+        return self.html()
+
     def __repr__(self) -> str:
+        best = " | ".join(
+            f"{units.to_text(rows[0, 0], self.price_digits)} x {units.to_text(rows[0, 1], self.qty_digits)}"
+            if len(rows)
+            else "-"
+            for rows in self.levels
+        )
         sizes = "/".join(str(len(rows)) for rows in self.levels)
-        return f"<Book {self.symbol} {self.health} mid {self.mid} spread {self.spread} levels {sizes}>"
+        age = f"{self.age_ns / 1e6:.1f} ms old" if self.recv_ns else "nothing received yet"
+        return f"<Book {self.venue} {self.symbol} {self.health} {best}, levels {sizes}, {age}>"
 
 
 def row_of(table: np.ndarray, symbol: str) -> int:

@@ -16,18 +16,25 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from . import analysis
     from .engine.layout import record_dtype
+    from .io.background import Demo, demo
     from .io.bus import ls, rm
     from .io.errors import RingbookError
     from .io.merge import Merged, merge
     from .io.reader import Book, Bus, join
+    from .io.records import Records
+    from .io.running import Running
 
 __all__ = [
     "Book",
     "Bus",
+    "Demo",
     "Merged",
+    "Records",
     "RingbookError",
+    "Running",
     "__version__",
     "analysis",
+    "demo",
     "join",
     "ls",
     "merge",
@@ -41,9 +48,13 @@ _HOMES = {
     "Book": "io.reader",
     "merge": "io.merge",
     "Merged": "io.merge",
+    "Demo": "io.background",
+    "demo": "io.background",
     "ls": "io.bus",
     "rm": "io.bus",
+    "Records": "io.records",
     "RingbookError": "io.errors",
+    "Running": "io.running",
     "record_dtype": "engine.layout",
 }
 
