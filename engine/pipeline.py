@@ -123,6 +123,10 @@ class Pipeline:
         legs[:] = np.zeros(1, legs.dtype)
         legs["last_id"] = -1
 
+    def holds(self) -> bool:
+        """Whether diffs of some symbol wait for another connection."""
+        return bool((self.space.states["phase"] == PHASE_HOLDING).any())
+
     def end_holds(self) -> None:
         """Declare the gaps of symbols that waited too long for another connection; stamp first."""
         for symbol_id in np.flatnonzero(self.space.states["phase"] == PHASE_HOLDING):
