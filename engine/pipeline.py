@@ -132,6 +132,11 @@ class Pipeline:
         for symbol_id in np.flatnonzero(self.space.states["phase"] == PHASE_HOLDING):
             session.end_hold(self.words, self.ctl, self.work, int(symbol_id))
 
+    def spoil(self, symbol_id: int) -> None:
+        """A diff came that could not be read: if the next one does not chain, that was why."""
+        state = self.space.states[symbol_id]
+        state["spoiled_id"] = state["book_id"] + 1
+
     def book_base(self, symbol_id: int) -> int:
         """Word offset of a symbol's full book."""
         return int(self.geo[layout.GEO_BOOKS] + symbol_id * self.geo[layout.GEO_BOOK_STRIDE])

@@ -17,6 +17,7 @@ from .backoff import NS_PER_S
 
 GRACE_NS = NS_PER_S  # both feed for at least so long: what was on its way on the old one has come
 PATIENCE_NS = 15 * NS_PER_S
+TURN_NS = NS_PER_S // 10  # a turn counts for no more: while the process stands still, nothing is read
 SPACING_NS = NS_PER_S // 2  # between two starts when the venue announced its shutdown to all
 
 
@@ -56,35 +57,36 @@ class Rollover:
     grace_ns: int = GRACE_NS
     patience_ns: int = PATIENCE_NS
     under_way: bool = False
-    settled_ns: int = 0  # since when the successor is settled; 0 while it is not
+    together_ns: int = -1  # for how long both have fed, turn by turn; -1 while the successor is not settled
+    turned_ns: int = 0
 
     def successor_opened(self) -> None:
         """The successor stands anew: what it brought before counts no more."""
-        self.settled_ns = 0
+        self.together_ns = -1
 
     def tick(self, now_ns: int, facts: Facts) -> Step:
         """Time has passed, or something changed."""
         if not self.under_way:
             if not (facts.leaving and facts.runs):
                 return Step.NOTHING
-            self.under_way, self.settled_ns = True, 0
+            self.under_way, self.together_ns = True, -1
             return Step.OPEN
         if not facts.runs:
             return self._promote()
         if not facts.settled:
-            self.settled_ns = 0
+            self.together_ns = -1
             return Step.NOTHING
-        self.settled_ns = self.settled_ns or now_ns
-        together_ns = now_ns - self.settled_ns
-        if together_ns >= self.grace_ns and facts.overlaps:
+        turn_ns, self.turned_ns = now_ns - self.turned_ns, now_ns
+        self.together_ns = 0 if self.together_ns < 0 else self.together_ns + min(turn_ns, TURN_NS)
+        if self.together_ns >= self.grace_ns and facts.overlaps:
             return self._promote()
-        if together_ns >= max(self.grace_ns, self.patience_ns):
-            self.settled_ns = 0
+        if self.together_ns >= max(self.grace_ns, self.patience_ns):
+            self.together_ns = -1
             return Step.RESTART
         return Step.NOTHING
 
     def _promote(self) -> Step:
-        self.under_way = False
+        self.under_way, self.together_ns = False, -1
         return Step.PROMOTE
 
 

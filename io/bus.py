@@ -83,8 +83,8 @@ class WriterBus:
         used, rows = self.symbol_count, len(self.symbol_rows)
         if used + count > rows:
             raise BusFull(
-                f"symbol table of bus {self.name!r} has {rows} rows, {used} of them used, when {count} more were "
-                "asked for; start the writer with a larger symbol_capacity"
+                f"symbol table of bus {self.name!r} had {rows - used} of {rows} rows free, expected {count}; start the "
+                "writer with a larger symbol_capacity"
             )
 
     def add_symbol(

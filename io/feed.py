@@ -166,13 +166,19 @@ class Feed:
             if self.rescale(outcome.symbol_id, payload) is not None:
                 self.message(payload, recv_ns, mono_ns)
             else:
-                self.listener.on_rejected(outcome)
+                self._refuse(outcome)
         else:
             self.pipeline.count("malformed")
             if outcome.code == layout.TOO_MANY_LEVELS and outcome.symbol_id >= 0:
                 self.pipeline.stamp(recv_ns, mono_ns)
                 self.pipeline.lose(outcome.symbol_id, layout.CAUSE_TOO_MANY_LEVELS)
-            self.listener.on_rejected(outcome)
+            self._refuse(outcome)
+
+    def _refuse(self, why: Rejected) -> None:
+        """A diff that cannot be read may be missing from the book: if so its sequence will say, with this cause."""
+        if why.symbol_id >= 0 and why.kind in (0, layout.KIND_BOOK):
+            self.pipeline.spoil(why.symbol_id)
+        self.listener.on_rejected(why)
 
     def rescale(self, symbol_id: int, payload: bytes) -> int | None:
         """Continue a symbol in a row with enough decimals for `payload`; None when int64 cannot hold it, or

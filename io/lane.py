@@ -16,6 +16,7 @@ from .link import Link
 
 log = logging.getLogger(__name__)
 LEGS = "AB"
+LINGER_TURNS = 40  # about two seconds: the new connection may be behind what the old one has brought
 
 
 class Owner(Protocol):
@@ -61,7 +62,7 @@ class Lane:
         make: Callable[["Lane", int], Link],
     ) -> None:  # fmt: skip
         self.group, self.streams, self.feed, self.owner, self.make = group, streams, feed, owner, make
-        self.is_up = False
+        self.is_up, self._linger = False, 0
         self.seats = [Seat(number, make(self, number)) for number in range(legs)]
         self._closing: set[asyncio.Task] = set()
 
@@ -72,8 +73,8 @@ class Lane:
 
     @property
     def is_shared(self) -> bool:
-        """Several connections may bring the same streams now."""
-        return len(self.links) > 1
+        """Several connections may bring the same streams now, or copies of what one of them brought."""
+        return len(self.links) > 1 or self._linger > 0
 
     def books(self) -> list[int]:
         """Symbol rows whose book these streams feed."""
@@ -91,6 +92,7 @@ class Lane:
 
         may_start  whether a roll-over may begin; asked with whether the venue announced its shutdown
         """
+        self._linger = max(0, self._linger - 1)
         for seat in self.seats:
             for link in seat.links:
                 link.tick()
@@ -108,7 +110,7 @@ class Lane:
             leaving=starting and old.state is State.RUNNING and may_start(announced),
             runs=old.state is State.RUNNING,
             settled=self._is_settled(seat),
-            overlaps=plan.settled_ns > 0 and self._overlaps(seat),
+            overlaps=plan.together_ns >= 0 and self._overlaps(seat),
         )
         match plan.tick(now_ns, facts):
             case Step.OPEN:
@@ -124,7 +126,7 @@ class Lane:
             return False
         new = seat.successor.connection
         settled = new.state is State.RUNNING and new.subscriptions.settled
-        if settled and not seat.plan.settled_ns:
+        if settled and seat.plan.together_ns < 0:
             seat.marks = self._newest(seat.link.slot)
         return settled
 
@@ -154,6 +156,7 @@ class Lane:
     def _promote(self, seat: Seat) -> None:
         assert seat.successor is not None
         old, seat.link, seat.successor = seat.link, seat.successor, None
+        self._linger = LINGER_TURNS
         self.feed.pipeline.count("rollovers")
         log.info("%s: %s has taken its place", old.name, seat.link.name)
         task = asyncio.get_running_loop().create_task(old.finish())
