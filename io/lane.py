@@ -203,8 +203,9 @@ class Lane:
         for link in self.links:
             link.perform(link.connection.unsubscribe(now_ns, names))
 
-    def ask_again(self, name: bytes, now_ns: int) -> None:
-        """Subscribe one stream anew: it is acknowledged, but silent."""
+    def ask_again(self, name: bytes, now_ns: int, leg: int | None) -> None:
+        """Subscribe one stream anew, on all connections or on one leg's: it is acknowledged, but silent."""
         for link in self.links:
-            link.perform(link.connection.unsubscribe(now_ns, [name]))
-            link.perform(link.connection.subscribe(now_ns, [name]))
+            if leg is None or link.slot & 1 == leg:
+                link.perform(link.connection.unsubscribe(now_ns, [name]))
+                link.perform(link.connection.subscribe(now_ns, [name]))

@@ -80,11 +80,11 @@ class Lanes:
         """Whether a stream's lane is up."""
         return any(lane.is_up for lane in self.lanes if name in lane.streams)
 
-    def ask_again(self, name: bytes, now_ns: int) -> None:
-        """Subscribe one silent stream anew."""
+    def ask_again(self, name: bytes, now_ns: int, leg: int | None = None) -> None:
+        """Subscribe one silent stream anew, on all connections or on one leg's."""
         for lane in self.lanes:
             if name in lane.streams:
-                lane.ask_again(name, now_ns)
+                lane.ask_again(name, now_ns, leg)
 
     # -- time
     def tick(self, now_ns: int) -> None:

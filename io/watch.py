@@ -9,7 +9,7 @@ import numpy as np
 from ..engine import layout
 from ..engine.backoff import NS_PER_S, Budget
 from ..engine.retries import Retries
-from ..engine.watchdog import FINE, StuckBooks, Watchdog
+from ..engine.watchdog import FINE, LegWatch, StuckBooks, Watchdog
 from ..engine.workspace import PHASE_IDLE, PHASE_SYNCED
 from .config import EngineConfig
 from .feed import Feed
@@ -37,6 +37,8 @@ class Watch:
         self.standing = StuckBooks(len(states))
         minute_ns = 60 * NS_PER_S
         self.silent = Retries(ASK_FIRST_NS, ASK_CAP_NS, Budget(TRIES_PER_MIN, minute_ns), rng)
+        self.legs = LegWatch(len(states)) if config.redundancy > 1 else None
+        self.half = Retries(ASK_FIRST_NS, ASK_CAP_NS, Budget(TRIES_PER_MIN, minute_ns), rng)
         self.stuck = Retries(STUCK_FIRST_NS, STUCK_CAP_NS, Budget(TRIES_PER_MIN, minute_ns), rng)
         self._watched_ns = 0
 
@@ -58,6 +60,8 @@ class Watch:
             self._find_standing(now_ns)
             self._ask_again(now_ns)
             self._try_again(now_ns)
+            if self.legs is not None:
+                self._compare_legs(self.legs, now_ns)
 
     def _judge(self, now_ns: int) -> None:
         pipeline = self.feed.pipeline
@@ -88,10 +92,25 @@ class Watch:
     def _ask_again(self, now_ns: int) -> None:
         """A stream may be acknowledged and yet silent: subscribe it anew, the others stay as they are."""
         for symbol_id in self.silent.due(now_ns):
-            for name, owner in list(self.feed.names.items()):
-                if owner == (symbol_id, layout.KIND_BOOK):
-                    self.feed.pipeline.count("resubscribes")
-                    self.lanes.ask_again(name, now_ns)
+            self._subscribe_again(symbol_id, now_ns)
+
+    def _compare_legs(self, legs: LegWatch, now_ns: int) -> None:
+        """A leg silent on a stream that the other one brings is asked for it again, alone."""
+        last_ids = self.feed.pipeline.space.legs["last_id"]  # slots 0 and 2 are leg A, 1 and 3 leg B
+        silent = legs.poll(now_ns, np.maximum(last_ids[:, :2], last_ids[:, 2:]))
+        if silent is not None:
+            keys = {2 * symbol_id + leg for symbol_id, leg in silent}
+            self.half.forget(self.half.tries.keys() - keys)
+            for key in keys:
+                self.half.want(key, now_ns)
+        for key in self.half.due(now_ns):
+            self._subscribe_again(key // 2, now_ns, key % 2)
+
+    def _subscribe_again(self, symbol_id: int, now_ns: int, leg: int | None = None) -> None:
+        for name, owner in list(self.feed.names.items()):
+            if owner == (symbol_id, layout.KIND_BOOK):
+                self.feed.pipeline.count("resubscribes")
+                self.lanes.ask_again(name, now_ns, leg)
 
     def _try_again(self, now_ns: int) -> None:
         """A book that no scale can hold stays GAP; the value may be gone from a later snapshot."""
