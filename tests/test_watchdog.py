@@ -16,8 +16,8 @@ from ringbook.engine.watchdog import (
     MUTE,
     QUIET,
     STUCK_FRAMES,
-    StuckBooks,
     LegWatch,
+    StuckBooks,
     Watchdog,
 )
 
