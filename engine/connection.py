@@ -3,6 +3,9 @@
     IDLE ─start─▶ CONNECTING ─opened─▶ RUNNING ─close, loss, silence─▶ WAITING ─tick─▶ CONNECTING …
                        └─failed──────────────────────────────────────────▲
 Any state ─stop─▶ STOPPED. It never gives up; attempts stay within the venue's budget.
+
+A RUNNING connection whose planned life is over, or whose venue announced its shutdown, is *leaving*: it feeds
+on while rollover.py brings up its successor.
 """
 
 import random
@@ -15,6 +18,7 @@ from .subscription import Subscriptions
 FIRST_BACKOFF_NS, CAP_BACKOFF_NS = NS_PER_S // 4, 30 * NS_PER_S
 HEALTHY_NS = 30 * NS_PER_S  # a connection that lasted this long clears the back-off
 CLOSE_NORMAL, CLOSE_GOING_AWAY = 1000, 1001
+ANNOUNCED = "the venue announced its shutdown"
 
 
 class State(Enum):
@@ -88,7 +92,7 @@ class Connection:
     attempts         budget of connection attempts
     silence_ns       after this long without a byte a ping is sent
     pong_timeout_ns  after this long without an answer the connection is dropped
-    life_ns          planned end, before the venue's own cut; 0 for none
+    life_ns          after this long it wants a successor, before the venue's own cut; 0 for never
     """
 
     streams: list[bytes]
@@ -104,6 +108,7 @@ class Connection:
     pinged_ns: int = 0
     retry_ns: int = 0
     reconnects: int = 0
+    leaving: str = ""  # why it wants a successor; empty while it does not
     backoff: Backoff = field(init=False)
 
     def __post_init__(self) -> None:
@@ -122,7 +127,7 @@ class Connection:
             return []
         self.state = State.RUNNING
         self.opened_ns = self.seen_ns = now_ns
-        self.pinged_ns = 0
+        self.pinged_ns, self.leaving = 0, ""
         self.subscriptions.reset()
         self.subscriptions.want(self.streams)
         return [MarkUp(), *self._send(now_ns)]
@@ -164,8 +169,28 @@ class Connection:
         return self._wait(now_ns, reason)
 
     def shutdown_announced(self, now_ns: int) -> list[Action]:
-        """The venue says it will close: replace the connection now."""
-        return self._replace(now_ns, "the venue announced its shutdown")
+        """The venue says it will close: until it does, the connection feeds on."""
+        if self.state is State.RUNNING:
+            self.leaving = ANNOUNCED
+        return []
+
+    def useless(self, now_ns: int, reason: str) -> list[Action]:
+        """It stands, but does not bring what it should: connect anew after a while."""
+        return self._replace(now_ns, reason)
+
+    def subscribe(self, now_ns: int, names: list[bytes]) -> list[Action]:
+        """Ask for more streams; the owner has added them to `streams`, for later connects."""
+        if self.state is not State.RUNNING:
+            return []
+        self.subscriptions.want(names)
+        return self._send(now_ns)
+
+    def unsubscribe(self, now_ns: int, names: list[bytes]) -> list[Action]:
+        """Give streams up; the owner has taken them out of `streams`."""
+        if self.state is not State.RUNNING:
+            return []
+        self.subscriptions.drop(names)
+        return self._send(now_ns)
 
     def acknowledged(self, now_ns: int, number: int | None) -> list[Action]:
         """A request was taken; more may be sent."""
@@ -188,7 +213,7 @@ class Connection:
                 now_ns, f"silent for {(now_ns - self.seen_ns) / NS_PER_S:.1f} s, ping unanswered"
             )
         if self.life_ns and now_ns - self.opened_ns >= self.life_ns:
-            return self._replace(now_ns, "planned roll-over")
+            self.leaving = self.leaving or "its planned life is over"
         actions = self._send(now_ns)
         is_silent = not self.pinged_ns and now_ns - self.seen_ns >= self.silence_ns
         if is_silent and self.subscriptions.budget.fits(now_ns):

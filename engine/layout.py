@@ -60,9 +60,11 @@ CAUSE_STOPPED = 9
 CAUSE_RECOVERED = 10  # data flows again after STALE
 CAUSE_MALFORMED = 11
 CAUSE_RESCALED = 12  # the instrument continues in another symbol row
+CAUSE_UNSUBSCRIBED = 13  # the symbol was taken off while the engine ran
 CAUSE_NAMES = (
     "none", "subscribed", "snapshot", "sequence gap", "crossed book", "unrepresentable value",
     "too many levels", "stale", "connection lost", "stopped", "recovered", "malformed frame", "rescaled",
+    "unsubscribed",
 )  # fmt: skip
 
 # ---------------------------------------------------------------- the record
@@ -225,13 +227,17 @@ COUNTER_NAMES = (
     "slow_decodes", "unknown_frames", "acks", "venue_errors", "malformed", "unrepresentable", "oversize",
     "crossed", "full_reads", "backlog_bytes", "wakes", "connects", "disconnects", "snapshots",
     "snapshot_failures", "stale_streams", "control_frames", "unchanged_books", "book_requests", "deltas",
+    "rollovers", "repeats", "held", "filled", "holds_expired", "a_wins", "b_wins", "resubscribes",
 )  # fmt: skip
 COUNTER_WORDS = PAGE_BYTES // WORD_BYTES
 C = {name: index for index, name in enumerate(COUNTER_NAMES)}
 
 # ---------------------------------------------------------------- histograms
 # Log-linear buckets of nanoseconds: exact below 64, then 32 per power of two (error below 3.2 %).
-HISTOGRAM_NAMES = ("venue_to_recv", "recv_to_publish", "publish_to_read", "read_duration")
+# a_after_b: with two connections per stream, how much later than B's the copy of the same diff came on A.
+HISTOGRAM_NAMES = (
+    "venue_to_recv", "recv_to_publish", "publish_to_read", "read_duration", "a_after_b", "b_after_a",
+)  # fmt: skip
 HIST_SUB_BITS = 5
 HIST_BUCKETS = (1 << (HIST_SUB_BITS + 1)) + (62 - HIST_SUB_BITS) * (1 << HIST_SUB_BITS)
 HIST_EXTRA = 4  # words before the buckets: count, negative count, maximum, minimum
@@ -413,7 +419,7 @@ READ_OK, READ_EARLY, READ_LAPPED, READ_BUSY, READ_EMPTY = range(5)
 
 assert header_dtype.itemsize == PAGE_BYTES and symbol_dtype.itemsize % LINE_BYTES == 0
 assert slot_bytes(TOP_N_DEFAULT) == 768 and record_dtype(TOP_N_DEFAULT).itemsize == 768
-assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_RESCALED + 1
+assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_UNSUBSCRIBED + 1
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
 assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS
 assert RANK_BLOCKS // 2 * (MERGE_LEVELS + 1) > TOP_N_MAX and 2 * MERGE_LEVELS <= BLOCK_LEVELS

@@ -10,8 +10,11 @@ from .kernels import session
 from .kernels.book import book_reset
 from .kernels.session import DRAINED, HANDED_BACK
 from .workspace import (
+    PHASE_HOLDING,
     W_DELTAS,
+    W_HOLD_NS,
     W_INJECTED_CLOCK,
+    W_LEG,
     W_MONO_NS,
     W_NEXT_SEQ,
     W_PUBLISH_ALL,
@@ -68,6 +71,7 @@ class Pipeline:
         words[layout.H_FEATURES] = layout.FEATURE_DELTAS if deltas else 0
         start = int(geo[layout.GEO_COUNTERS])
         self.counters = words[start : start + len(layout.COUNTER_NAMES)]
+        self.is_shared = False  # several connections feed the same streams: readers say which, see read_leg
 
     @property
     def next_seq(self) -> int:
@@ -105,6 +109,34 @@ class Pipeline:
         """Declare a book lost and ask for a snapshot."""
         session.lose(self.words, self.ctl, self.work, symbol_id, cause)
 
+    def share(self, hold_ns: int) -> None:
+        """From now on several connections may bring the same stream (hold_ns > 0), or only one does (0)."""
+        self.work[W_HOLD_NS], self.is_shared = hold_ns, hold_ns > 0
+
+    def read_leg(self, slot: int) -> None:
+        """What is taken next came from the connection in this slot, 0..LEG_SLOTS - 1."""
+        self.work[W_LEG] = slot
+
+    def forget_legs(self, symbol_id: int) -> None:
+        """What connections brought before tells nothing about what comes: a venue may count anew."""
+        legs = self.space.legs[symbol_id : symbol_id + 1]
+        legs[:] = np.zeros(1, legs.dtype)
+        legs["last_id"] = -1
+
+    def holds(self) -> bool:
+        """Whether diffs of some symbol wait for another connection."""
+        return bool((self.space.states["phase"] == PHASE_HOLDING).any())
+
+    def end_holds(self) -> None:
+        """Declare the gaps of symbols that waited too long for another connection; stamp first."""
+        for symbol_id in np.flatnonzero(self.space.states["phase"] == PHASE_HOLDING):
+            session.end_hold(self.words, self.ctl, self.work, int(symbol_id))
+
+    def spoil(self, symbol_id: int) -> None:
+        """A diff came that could not be read: if the next one does not chain, that was why."""
+        state = self.space.states[symbol_id]
+        state["spoiled_id"] = state["book_id"] + 1
+
     def book_base(self, symbol_id: int) -> int:
         """Word offset of a symbol's full book."""
         return int(self.geo[layout.GEO_BOOKS] + symbol_id * self.geo[layout.GEO_BOOK_STRIDE])
@@ -117,6 +149,7 @@ class Pipeline:
         """Begin buffering a symbol's diffs and ask for a snapshot: SYNCING."""
         state = self.space.states[symbol_id]
         state["phase"], state["wants_snapshot"], state["has_diffs"] = workspace.PHASE_BUFFERING, 1, 1
+        self.forget_legs(symbol_id)
         self.tell_health(symbol_id, layout.SYNCING, layout.CAUSE_SUBSCRIBED)
 
     def stop_sync(self, symbol_id: int, health: int, cause: int) -> None:

@@ -35,6 +35,7 @@ class Rejected:
     code: int
     reason: str
     symbol_id: int = -1
+    kind: int = 0  # KIND_* of the stream it came on; 0 where the message alone was sent
 
 
 class _Unusable(Exception):
@@ -122,7 +123,7 @@ class SlowPath:
             return Rejected(layout.MALFORMED, f"not JSON: {error}")
         if not isinstance(message, dict):
             return Rejected(layout.NOT_MARKET_DATA, f"a JSON {type(message).__name__}, expected an object")
-        symbol_id = -1
+        symbol_id, kind = -1, 0
         try:
             stream, data = message.get("stream"), message.get("data")
             if isinstance(stream, str) and stream.startswith("!"):
@@ -139,7 +140,7 @@ class SlowPath:
             if not self._fill(data, symbol_id, kind):
                 return Reply(message)
         except _Unusable as error:
-            return Rejected(error.code, str(error), symbol_id)
+            return Rejected(error.code, str(error), symbol_id, kind)
         return None
 
     @staticmethod

@@ -34,21 +34,27 @@ class Subscriptions:
     waiting: deque[tuple[bool, tuple[bytes, ...]]] = field(default_factory=deque)  # (add, names)
     asked: dict[int, tuple[int, bool, tuple[bytes, ...]]] = field(default_factory=dict)
     active: set[bytes] = field(default_factory=set)
+    wanted: set[bytes] = field(default_factory=set)
     next_id: int = 1
 
     def want(self, streams: Iterable[bytes]) -> None:
         """Queue streams to subscribe."""
-        self._queue(True, list(streams))
+        names = list(streams)
+        self.wanted.update(names)
+        self._queue(True, names)
 
     def drop(self, streams: Iterable[bytes]) -> None:
         """Queue streams to unsubscribe."""
-        self._queue(False, list(streams))
+        names = list(streams)
+        self.wanted.difference_update(names)
+        self._queue(False, names)
 
     def reset(self) -> None:
         """A new connection: nothing is subscribed, nothing is under way."""
         self.waiting.clear()
         self.asked.clear()
         self.active.clear()
+        self.wanted.clear()
 
     def _queue(self, add: bool, streams: list[bytes]) -> None:
         for start in range(0, len(streams), BATCH_STREAMS):
@@ -59,7 +65,8 @@ class Subscriptions:
         for number, (sent_ns, add, names) in list(self.asked.items()):
             if now_ns - sent_ns >= ACK_TIMEOUT_NS:
                 del self.asked[number]
-                self.waiting.append((add, names))
+                # What was decided otherwise since must not be undone by the repetition.
+                self._queue(add, [name for name in names if (name in self.wanted) is add])
         messages = []
         # A whole budget of one would never leave room for the reserve.
         reserve = min(RESERVED_MESSAGES, self.budget.amount - 1)

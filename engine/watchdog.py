@@ -17,6 +17,7 @@ PATIENCE_NS = 60 * NS_PER_S  # while a stream's habit is not known yet
 HABIT_POLLS = 16  # polls with news before its habit counts as known
 FORGET = 0.99  # per poll with news: how slowly the longest gap shrinks
 STUCK_FRAMES = 20  # dropped in a row; a connection that overlaps another drops none while the book moves
+LEG_PERIOD_NS = 30 * NS_PER_S
 FINE, MUTE, QUIET = 0, 1, 2
 
 
@@ -113,3 +114,32 @@ class StuckBooks:
         stuck = counts - self.since >= STUCK_FRAMES
         self.since = np.where(stuck, counts, self.since)
         return [int(index) for index in np.flatnonzero(stuck)]
+
+
+class LegWatch:
+    """Finds a leg that is silent on a stream which the other leg brings: its copy is gone, and nobody else notices.
+
+    count      streams
+    period_ns  between two looks; a leg must be silent for a whole one while the other is not
+    """
+
+    def __init__(self, count: int, period_ns: int = LEG_PERIOD_NS) -> None:
+        self.period_ns, self.looked_ns = period_ns, 0
+        self.newest = np.full((count, 2), -1, np.int64)
+
+    def poll(self, now_ns: int, newest: np.ndarray) -> list[tuple[int, int]] | None:
+        """Compare with the ids at the last look.
+
+        now_ns   monotonic
+        newest   int64[count, 2], newest update id each leg has brought, -1 for none
+        Returns  (stream, leg) of each silent one; None when it is too early to look again.
+        """
+        if now_ns - self.looked_ns < self.period_ns:
+            return None
+        is_first, moved = self.looked_ns == 0, newest != self.newest
+        self.newest, self.looked_ns = newest.copy(), now_ns
+        if is_first:
+            return None
+        behind = newest < newest[:, ::-1]
+        silent = np.argwhere(~moved & moved[:, ::-1] & behind)
+        return [(int(stream), int(leg)) for stream, leg in silent]

@@ -1,6 +1,6 @@
 """The engine's private memory: one int64 array, so that a jitted call takes one argument for all of it.
 
-    geometry | scalars | frame | instruments | symbol states | arrivals | routes | rows | pending diffs
+    geometry | scalars | frame | instruments | symbol states | arrivals | routes | rows | legs | pending diffs
 
 Kernels reach the parts through the offsets kept among the scalars; Python through the views made here.
 """
@@ -26,6 +26,9 @@ W_SNAPSHOT_LIMIT = 29  # levels a side the last REST request asked for
 W_PENDING_WORDS = 30  # room for buffered diffs per symbol
 W_DELTAS = 31  # 1: publish every applied diff as DELTA records too
 W_FRAME, W_INSTRUMENTS, W_STATES, W_ARRIVALS, W_ROUTES, W_ROWS, W_PENDING, W_ROUTE_COUNT = range(32, 40)
+W_HOLD_NS = 40  # how long a diff that does not chain waits for another connection; 0: only one feeds
+W_LEGS = 41
+W_LEG = 42  # slot of the connection being read, 0..LEG_SLOTS - 1; only looked at while W_HOLD_NS > 0
 SCALAR_WORDS = 64
 
 # ---------------------------------------------------------------- one symbol's state
@@ -33,6 +36,7 @@ SCALAR_WORDS = 64
 PHASE_IDLE = 0  # no depth stream: diffs are ignored
 PHASE_BUFFERING = 1  # diffs are kept until a snapshot fits
 PHASE_SYNCED = 2  # diffs are applied
+PHASE_HOLDING = 3  # as SYNCED, but diffs wait in the buffer for one that another connection may still bring
 
 state_dtype = np.dtype(
     [
@@ -49,19 +53,46 @@ state_dtype = np.dtype(
         ("has_diffs", "<i8"),  # a diff stream feeds this symbol's book
         ("resyncs", "<i8"),
         ("cause", "<i8"),
-        ("spare", ("<i8", (3,))),
+        ("held_since_ns", "<i8"),  # PHASE_HOLDING: monotonic time since which something is missing
+        ("spoiled_id", "<i8"),  # book_id + 1 at which a diff came that could not be read; 0 for none
+        ("spare", "<i8"),
     ],
     align=True,
 )
 STATE_WORDS = state_dtype.itemsize // WORD_BYTES
 (
     ST_PHASE, ST_HEALTH, ST_WANTS, ST_FIRST, ST_BOOK_ID, ST_USED, ST_COUNT, ST_BLIND, ST_GAPS, ST_MISSED,
-    ST_HAS_DIFFS, ST_RESYNCS, ST_CAUSE,
-) = range(13)  # fmt: skip
+    ST_HAS_DIFFS, ST_RESYNCS, ST_CAUSE, ST_HELD_SINCE, ST_SPOILED,
+) = range(15)  # fmt: skip
 
 # Arrivals: per symbol and kind, when the last frame came and how many did (the watchdogs read this).
 ARRIVAL_KINDS = 8
 ARRIVAL_WORDS = 2 * ARRIVAL_KINDS
+
+# Legs: the connections that feed a symbol at once, two per stream (A, B) and each one's successor. What came
+# from which, so that copies are known for copies. Slot & 1 is the leg: 0 and 2 are A, 1 and 3 are B.
+LEG_SLOTS = 4
+WINS = 16  # diffs remembered until their copy comes
+TRADE_WORDS = 16  # 1,024 trade ids remembered, one bit each, around the newest
+legs_dtype = np.dtype(
+    [
+        ("last_id", ("<i8", (LEG_SLOTS,))),  # u of the newest diff of each slot; -1 for none
+        ("image_id", ("<i8", (2,))),  # newest ticker, newest partial depth
+        ("wins", "<i8"),  # diffs that came first on some leg
+        ("win_id", ("<i8", (WINS,))),
+        ("win_ns", ("<i8", (WINS,))),  # monotonic
+        ("win_slot", ("<i8", (WINS,))),
+        ("trade_id", ("<i8", (2,))),  # newest trade, newest aggregated trade
+        ("trades", ("<i8", (2, TRADE_WORDS))),
+        ("spare", ("<i8", (7,))),
+    ],
+    align=True,
+)
+LEGS_WORDS = legs_dtype.itemsize // WORD_BYTES
+LG_LAST, LG_IMAGE, LG_WINS, LG_WIN_ID, LG_WIN_NS, LG_WIN_SLOT, LG_TRADE_ID, LG_TRADES = (
+    legs_dtype.fields[name][1] // WORD_BYTES  # type: ignore[index]
+    for name in ("last_id", "image_id", "wins", "win_id", "win_ns", "win_slot", "trade_id", "trades")
+)
 
 # One buffered diff: P_WORDS, ids, stamps, row counts, then the rows of both sides.
 P_WORDS, P_FIRST, P_LAST, P_PREV, P_EVENT, P_TXN, P_RECV, P_MONO, P_ROWS = range(9)  # P_ROWS: two words
@@ -82,6 +113,7 @@ class Workspace:
     arrivals: np.ndarray  # int64[symbols, ARRIVAL_KINDS, 2]: last_mono_ns, count
     routes: np.ndarray  # route_dtype[route_count]
     rows: np.ndarray  # level_dtype[2, ROWS_CAPACITY]
+    legs: np.ndarray  # legs_dtype[symbols]
 
 
 def create(
@@ -105,6 +137,7 @@ def create(
         (W_ARRIVALS, symbols * ARRIVAL_WORDS),
         (W_ROUTES, route_count * layout.route_dtype.itemsize // WORD_BYTES),
         (W_ROWS, layout.SIDES * layout.ROWS_CAPACITY * LEVEL_WORDS),
+        (W_LEGS, symbols * LEGS_WORDS),
         (W_PENDING, symbols * pending_words),
     )
     offsets, at = {}, SCALAR_WORDS
@@ -134,10 +167,12 @@ def create(
         part(W_ARRIVALS).reshape(symbols, ARRIVAL_KINDS, 2),
         part(W_ROUTES).view(layout.route_dtype),
         part(W_ROWS).view(layout.level_dtype).reshape(layout.SIDES, layout.ROWS_CAPACITY),
+        part(W_LEGS).view(legs_dtype),
     )
     space.states["book_id"] = -1
+    space.legs["last_id"] = -1
     return space
 
 
 assert state_dtype.itemsize == STATE_WORDS * WORD_BYTES and SCALAR_WORDS >= layout.GEO_LENGTH + 24
-assert PENDING_HEADER_WORDS == P_ROWS + 2
+assert PENDING_HEADER_WORDS == P_ROWS + 2 and LEGS_WORDS == 96

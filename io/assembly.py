@@ -16,7 +16,6 @@ from .config import ConfigError, EngineConfig
 from .venues.base import Venue
 
 log = logging.getLogger(__name__)
-IDS_PER_LINK = 1_000_000  # request ids tell which link an ack is for
 LIFE_SHARE = 23 / 24  # of the venue's connection life: replaced before the venue cuts it
 SILENCE_PINGS = 3.5  # server pings that may be missed before we ask
 
@@ -60,10 +59,12 @@ def open_pipeline(config: EngineConfig, venue: Venue, bus: WriterBus) -> Pipelin
     )  # fmt: skip
 
 
-def stream_names(config: EngineConfig, venue: Venue) -> dict[bytes, tuple[bytes, int]]:
-    """Every stream to subscribe: name → (symbol, KIND_*)."""
+def stream_names(
+    config: EngineConfig, venue: Venue, symbols: Sequence[str]
+) -> dict[bytes, tuple[bytes, int]]:
+    """Every stream to subscribe for these symbols: name → (symbol, KIND_*)."""
     found = {}
-    for symbol in (name.encode() for name in config.symbols):
+    for symbol in (name.encode() for name in symbols):
         for suffix in config.streams or venue.default_streams:
             name = venue.stream_name(symbol, suffix)
             parsed = venue.parse_stream(name)
@@ -72,26 +73,33 @@ def stream_names(config: EngineConfig, venue: Venue) -> dict[bytes, tuple[bytes,
     return found
 
 
-def open_connections(
-    config: EngineConfig, venue: Venue, streams: list[bytes], rng: random.Random
-) -> list[tuple[str, Connection]]:
-    """(group, machine) of each connection needed: by the venue's groups, then by its streams per connection."""
-    limits, made = venue.limits, list[tuple[str, Connection]]()
+def share_out(venue: Venue, streams: Sequence[bytes]) -> list[tuple[str, list[bytes]]]:
+    """(group, streams) of each lane needed: by the venue's groups, then by its streams per connection."""
     groups: dict[str, list[bytes]] = {}
     for name in streams:
         groups.setdefault(venue.group_of(name), []).append(name)
-    attempts = Budget(limits.attempts, int(limits.attempts_s * NS_PER_S))
+    most = venue.limits.streams
+    return [
+        (group, names[start : start + most])
+        for group, names in groups.items()
+        for start in range(0, len(names), most)
+    ]
+
+
+def open_attempts(venue: Venue) -> Budget:
+    """The venue's budget of connection attempts, one for all connections."""
+    return Budget(venue.limits.attempts, int(venue.limits.attempts_s * NS_PER_S))
+
+
+def open_connection(
+    config: EngineConfig, venue: Venue, streams: list[bytes], attempts: Budget, rng: random.Random
+) -> Connection:
+    """The machine of one connection; it keeps `streams`, which may change while it runs."""
+    limits = venue.limits
+    requests = Subscriptions(Budget(limits.messages_per_s, NS_PER_S), venue.subscribe, venue.unsubscribe)
     silence_s = config.silence_s or SILENCE_PINGS * limits.ping_s
-    for group, names in groups.items():
-        for start in range(0, len(names), limits.streams):
-            requests = Subscriptions(
-                Budget(limits.messages_per_s, NS_PER_S), venue.subscribe, venue.unsubscribe,
-                next_id=len(made) * IDS_PER_LINK + 1,
-            )  # fmt: skip
-            machine = Connection(
-                names[start : start + limits.streams], requests, attempts, rng,
-                int(silence_s * NS_PER_S), int(config.pong_timeout_s * NS_PER_S),
-                int(limits.life_s * LIFE_SHARE * NS_PER_S),
-            )  # fmt: skip
-            made.append((group, machine))
-    return made
+    life_s = config.life_s or limits.life_s * LIFE_SHARE
+    return Connection(
+        streams, requests, attempts, rng,
+        int(silence_s * NS_PER_S), int(config.pong_timeout_s * NS_PER_S), int(life_s * NS_PER_S),
+    )  # fmt: skip

@@ -78,16 +78,21 @@ class WriterBus:
 
         put_word(self.words, word, value)
 
+    def expect_room(self, count: int) -> None:
+        """Raise BusFull unless so many symbol rows are free."""
+        used, rows = self.symbol_count, len(self.symbol_rows)
+        if used + count > rows:
+            raise BusFull(
+                f"symbol table of bus {self.name!r} had {rows - used} of {rows} rows free, expected {count}; start the "
+                "writer with a larger symbol_capacity"
+            )
+
     def add_symbol(
         self, symbol: bytes, venue: str, price_digits: int, qty_digits: int, price_tick: int, qty_step: int
     ) -> int:
         """Append a symbol row; returns its id. Rows never move, so ids hold for this generation."""
         symbol_id = self.symbol_count
-        if symbol_id >= len(self.symbol_rows):
-            raise BusFull(
-                f"symbol table of bus {self.name!r} was full ({symbol_id} rows) when {symbol!r} came, "
-                "expected a free row; start the writer with a larger symbol_capacity"
-            )
+        self.expect_room(1)
         if not 1 <= len(symbol) <= layout.SYMBOL_BYTES:
             raise BusRefused(f"symbol {symbol!r} has {len(symbol)} bytes, expected 1..{layout.SYMBOL_BYTES}")
         self.symbol_rows[symbol_id] = (

@@ -50,6 +50,7 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--ws-market-url", help="websocket base of USD-M's /market streams")
     add("--rest-url", help="REST base, in place of the venue's")
     add("--ca-file", type=Path, help="certificate authority to trust besides the system's")
+    add("--redundancy", type=int, help="connections per stream: 2 and each fills what the other loses")
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -29,14 +29,18 @@ def _ready(**facts: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Follow a venue until stopped."""
-    from .config import load
+    from .config import EngineConfig, load
     from .run import run_engine
 
     if options.die_with_parent is not None:
         die_with_parent(options.die_with_parent)
     skipped = ("config", "function", "command", "verbose", "die_with_parent")
     overrides = {k: v for k, v in vars(options).items() if k not in skipped and v is not None}
-    return run_engine(load(options.config, overrides), _say, _ready)
+
+    def chosen() -> EngineConfig:
+        return load(options.config, overrides)
+
+    return run_engine(chosen(), _say, _ready, chosen)
 
 
 def exchange(options: argparse.Namespace) -> int:

@@ -45,6 +45,9 @@ class EngineConfig:
     pending_words    8-byte words of diffs kept per symbol while a snapshot is fetched
     stale_floor_s, stale_ceiling_s, first_frame_s   the watchdog's limits
     silence_s, pong_timeout_s   a silent connection is pinged, then dropped; silence_s 0: from the venue
+    life_s           a connection is replaced after so long; 0: a little before the venue cuts it
+    redundancy       connections per stream, 1 or 2
+    hold_ms          with several connections: how long a gap on one waits for the other
     group_readable   let the folder's group read the bus
     lock_memory      keep the bus from being paged out, as far as `ulimit -l` allows
     huge_pages       ask for 2 MB pages, as far as the kernel gives them
@@ -76,6 +79,9 @@ class EngineConfig:
     first_frame_s: float = 30.0
     silence_s: float = 0.0
     pong_timeout_s: float = 10.0
+    life_s: float = 0.0
+    redundancy: int = 1
+    hold_ms: int = 300
     group_readable: bool = False
     lock_memory: bool = False
     huge_pages: bool = False
@@ -95,6 +101,9 @@ RANGES: dict[str, tuple[float, float]] = {
     "first_frame_s": (0.05, 86_400),
     "silence_s": (0, 86_400),
     "pong_timeout_s": (0.05, 86_400),
+    "life_s": (0, 86_400),
+    "redundancy": (1, 2),
+    "hold_ms": (1, 10_000),
 }
 SIMPLE: dict[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
 KINDS = {field.name: SIMPLE.get(field.type, "strings") for field in fields(EngineConfig)}

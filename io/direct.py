@@ -97,6 +97,8 @@ class DirectSource(asyncio.BufferedProtocol):
         if self._reads % BACKLOG_EVERY == 0:
             self._sample_backlog()
         pipeline, work = self.pipeline, self.pipeline.work
+        if pipeline.is_shared:
+            pipeline.read_leg(self.receiver.slot)
         begin = self.begin
         while not self._ended and self.receiver.listening:
             if self.fragments.open and self._next_is_message(begin):
@@ -152,7 +154,7 @@ class DirectSource(asyncio.BufferedProtocol):
         return next_frame(self.buf, begin, self.end, self.max_message_bytes)[0] == FRAME_MESSAGE
 
     def _handed_back(self, recv_ns: int, mono_ns: int) -> None:
-        work = self.pipeline.work
+        work, self.feed.origin = self.pipeline.work, self.receiver
         code, start = int(work[W_HAND_CODE]), int(work[W_HAND_START])
         length, tag = int(work[W_HAND_LENGTH]), int(work[W_HAND_TAG])
         if code == FRAME_TOO_BIG:

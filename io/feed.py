@@ -20,6 +20,7 @@ from .rescale import carry_over, finer, fits
 log = logging.getLogger(__name__)
 MESSAGE_BYTES = 1 << 20
 PADDING_BYTES = 64
+NO_SUCCESSOR = -1  # of a symbol row that goes on nowhere
 
 
 class SymbolTable(Protocol):
@@ -68,6 +69,7 @@ class Feed:
         self.names: dict[bytes, tuple[int, int]] = {}
         self.ids: dict[bytes, int] = {}
         self.known: dict[int, Instrument] = {}
+        self.origin: Any = None  # the receiver whose message is handed back, for replies
         space = pipeline.space
         self.slow = slow_path(self.names, space.instruments, space.frame, space.rows)
         self._buf = np.zeros(MESSAGE_BYTES + PADDING_BYTES, np.uint8)
@@ -96,10 +98,12 @@ class Feed:
             self.names[name] = (self.ids[symbol], kind)
         self._write_routes()
 
-    def remove_streams(self, names: list[bytes]) -> None:
-        """Forget stream names; frames still under way for them count as unknown."""
-        for name in names:
-            self.names.pop(name, None)
+    def remove_symbol(self, symbol: bytes) -> None:
+        """Retire a symbol's row and forget its streams; frames still under way count as unknown."""
+        symbol_id = self.ids.pop(symbol)
+        self.table.retire_symbol(symbol_id, NO_SUCCESSOR)
+        for name in [name for name, (owner, _) in self.names.items() if owner == symbol_id]:
+            del self.names[name]
         self._write_routes()
 
     def _write_routes(self) -> None:
@@ -162,13 +166,19 @@ class Feed:
             if self.rescale(outcome.symbol_id, payload) is not None:
                 self.message(payload, recv_ns, mono_ns)
             else:
-                self.listener.on_rejected(outcome)
+                self._refuse(outcome)
         else:
             self.pipeline.count("malformed")
             if outcome.code == layout.TOO_MANY_LEVELS and outcome.symbol_id >= 0:
                 self.pipeline.stamp(recv_ns, mono_ns)
                 self.pipeline.lose(outcome.symbol_id, layout.CAUSE_TOO_MANY_LEVELS)
-            self.listener.on_rejected(outcome)
+            self._refuse(outcome)
+
+    def _refuse(self, why: Rejected) -> None:
+        """A diff that cannot be read may be missing from the book: if so its sequence will say, with this cause."""
+        if why.symbol_id >= 0 and why.kind in (0, layout.KIND_BOOK):
+            self.pipeline.spoil(why.symbol_id)
+        self.listener.on_rejected(why)
 
     def rescale(self, symbol_id: int, payload: bytes) -> int | None:
         """Continue a symbol in a row with enough decimals for `payload`; None when int64 cannot hold it, or

@@ -39,7 +39,7 @@ class Reception:
     """Receives the events of one attempt; an old attempt's late events are ignored."""
 
     def __init__(self, link: "Link", number: int) -> None:
-        self.link, self.number = link, number
+        self.link, self.number, self.slot = link, number, link.slot
         self.listening = True
 
     def _tell(self, actions: Sequence[Action]) -> None:
@@ -85,6 +85,7 @@ class Link:
     url         where to connect
     connection  the machine that decides
     source      "direct" or "plain"
+    slot        which connection this is among those that bring the same streams, 0..LEG_SLOTS - 1
     """
 
     def __init__(
@@ -98,7 +99,9 @@ class Link:
         hooks: Hooks,
         source: str,
         max_message_bytes: int,
+        slot: int = 0,
     ) -> None:
+        self.slot = slot
         self.name, self.url, self.connection, self.session, self.tls = name, url, connection, session, tls
         self.feed, self.hooks, self.source, self.max_message_bytes = feed, hooks, source, max_message_bytes
         self.attempt = 0

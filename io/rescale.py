@@ -124,7 +124,7 @@ def carry_over(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int,
         if not is_open[side]:
             set_horizon(words, new, side, horizons[side] * factors[0])
     book_end(words, new, 0, int(state["book_id"]), 0, 0, layout.SYNCING)
-    space.states[new_id] = state
+    space.states[new_id], space.legs[new_id] = state, space.legs[old_id]
     return True
 
 

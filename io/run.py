@@ -1,4 +1,4 @@
-"""The engine process: one bus, one feed, a few websocket links, snapshots within the venue's budget."""
+"""The engine process: one bus, one feed, its lanes of websockets, snapshots within the venue's budget."""
 
 import asyncio
 import gc
@@ -7,41 +7,36 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
-import numpy as np
 
 from ..engine import jit, layout
 from ..engine.backoff import NS_PER_S, Backoff
 from ..engine.instruments import Instrument, InstrumentError
-from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
 from ..engine.pipeline import ingest_room
 from ..engine.slow import Rejected
-from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
 from . import show
-from .assembly import (
-    IDS_PER_LINK,
-    choose_instruments,
-    open_bus,
-    open_connections,
-    open_pipeline,
-    stream_names,
-)
+from .assembly import choose_instruments, open_bus, open_pipeline, stream_names
 from .config import EngineConfig
+from .errors import RingbookError
 from .feed import Feed
+from .fetching import Fetching
 from .host import event_loop, pin
+from .lane import Lane
+from .lanes import Lanes
 from .link import Link
+from .reload import Reloads
 from .rest import Rest, trust
 from .sources import EarlyBytes
 from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
-from .watching import Watching
+from .watch import Watch
 
 log = logging.getLogger(__name__)
 TICK_S = 0.05
-WATCH_EVERY_NS = NS_PER_S // 2
 RETRY_FIRST_NS, RETRY_CAP_NS = NS_PER_S // 2, 30 * NS_PER_S
+EXCHANGE_INFO_TRIES = 3  # of a subscription while running; at the start there is no end to them
 
 
 class Engine:
@@ -51,14 +46,15 @@ class Engine:
         self.config, self.say, self.fast = config, say, fast  # fast: aiofastnet serves the loop
         group_urls = {"market": config.ws_market_url or None}
         self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
-        self.limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
         self.rng = random.Random()
-        weight = self.venue.depth_weight(self.limit)
-        self.snapshots = SnapshotScheduler(weight, self.venue.limits.weight_per_min, self.rng)
-        self.links: list[Link] = []
+        limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
+        self.fetching = Fetching(self.venue, limit, self.rng)
         self.stopping = asyncio.Event()
-        self._watched_ns = 0
-        self._fetches: set[asyncio.Task] = set()
+
+    @property
+    def links(self) -> list[Link]:
+        """Every connection there is now."""
+        return self.lanes.links if hasattr(self, "lanes") else []
 
     # -- start
     async def run(self, ready: Callable[..., None]) -> None:
@@ -66,12 +62,12 @@ class Engine:
         tls = trust(self.config.ca_file)
         async with aiohttp.ClientSession(ws_response_class=EarlyBytes) as session:
             self.rest = Rest(session, self.venue, tls)
-            instruments = await self._instruments()
+            instruments = await self._instruments(self.config.symbols)
             if instruments is None:
                 return
-            self._open(instruments)
+            self._open(instruments, session, tls)
             try:
-                self._open_links(session, tls)
+                self.lanes.add(list(self._streams), time.monotonic_ns())
                 self.say(self._start_line())
                 ready(bus=self.bus.name, pid=os.getpid(), path=str(self.bus.path))
                 gc.collect()
@@ -80,15 +76,14 @@ class Engine:
             finally:
                 await self._stop()
 
-    async def _instruments(self) -> list[Instrument] | None:
+    async def _instruments(self, symbols: Sequence[str], tries: int = 1 << 62) -> list[Instrument] | None:
+        """What the venue says of these symbols; None when told to stop, or after so many tries."""
         backoff = Backoff(RETRY_FIRST_NS, RETRY_CAP_NS, self.rng)
-        while not self.stopping.is_set():
+        while not self.stopping.is_set() and backoff.tries < tries:
             body, reason = await self.rest.exchange_info()
             if body is not None:
                 try:
-                    return choose_instruments(
-                        self.venue, self.config.symbols, self.venue.parse_instruments(body)
-                    )
+                    return choose_instruments(self.venue, symbols, self.venue.parse_instruments(body))
                 except InstrumentError as error:
                     reason = str(error)
             delay_s = backoff.next_ns() / NS_PER_S
@@ -97,7 +92,7 @@ class Engine:
             await asyncio.gather(with_timeout, return_exceptions=True)
         return None
 
-    def _open(self, instruments: list[Instrument]) -> None:
+    def _open(self, instruments: list[Instrument], session: aiohttp.ClientSession, tls: Any) -> None:
         self.bus = open_bus(self.config, self.venue)
         self.pipeline = open_pipeline(self.config, self.venue, self.bus)
         self.feed = Feed(
@@ -111,22 +106,14 @@ class Engine:
         )
         for instrument in instruments:
             self.feed.add_instrument(instrument)
-        names = stream_names(self.config, self.venue)
-        self.feed.add_streams(names)
-        limits = (self.config.stale_floor_s, self.config.stale_ceiling_s, self.config.first_frame_s)
-        limits_ns = tuple(int(s * NS_PER_S) for s in limits)
-        self.watching = Watching(len(self.bus.symbol_rows), limits_ns, self.pipeline, self.feed)
-        self.watchdog = self.watching.watchdog
-        self.machines = open_connections(self.config, self.venue, list(names), self.rng)
-
-    def _open_links(self, session: aiohttp.ClientSession, tls: Any) -> None:
-        for number, (group, machine) in enumerate(self.machines):
-            name, url = f"{self.venue.name}/{group}/{number}", self.venue.ws_address(group)
-            source, limit = self.config.source, self.config.max_message_bytes
-            self.links.append(Link(name, url, machine, session, tls, self.feed, self, source, limit))
+        self._streams = stream_names(self.config, self.venue, self.config.symbols)
+        self.feed.add_streams(self._streams)
+        self.lanes = Lanes(self.config, self.venue, self.feed, self, session, tls, self.rng)
+        self.watch = Watch(self.config, self.feed, self.lanes, self.rng)
+        self.fetching.begin(self.feed, self.rest)
 
     def _start_line(self) -> str:
-        wait_s = self.snapshots.seconds_for(len(self.config.symbols))
+        wait_s = self.fetching.scheduler.seconds_for(len(self.config.symbols))
         return (
             f"bus {self.bus.name!r} at {self.bus.path} ({self.bus.storage}; generation {self.bus.generation}), "
             f"{len(self.config.symbols)} symbols, {len(self.links)} connections, source {self.config.source}, "
@@ -135,9 +122,6 @@ class Engine:
 
     # -- run
     async def _follow(self) -> None:
-        now_ns = time.monotonic_ns()
-        for link in self.links:
-            link.perform(link.connection.start(now_ns))
         while not self.stopping.is_set():
             self._turn()
             await asyncio.sleep(TICK_S)
@@ -145,110 +129,106 @@ class Engine:
     def _turn(self) -> None:
         now_ns = time.monotonic_ns()
         self.bus.beat(time.time_ns())
-        for link in self.links:
-            link.tick()
-        for fetch in self.snapshots.tick(now_ns):
-            task = asyncio.get_running_loop().create_task(self._fetch(fetch))
-            self._fetches.add(task)
-            task.add_done_callback(self._fetches.discard)
-        if now_ns - self._watched_ns >= WATCH_EVERY_NS:
-            self._watched_ns = now_ns
-            self.watching.poll(now_ns)
-        self.feed.poll_changed()
-
-    async def _fetch(self, fetch: Fetch) -> None:
-        instrument = self.feed.known[fetch.symbol_id]
-        reply = await self.rest.depth(instrument.name, self.limit)
-        now_ns = time.monotonic_ns()
-        if reply.weight_used >= 0:
-            self.snapshots.weight_used(now_ns, reply.weight_used)
-        if reply.status != 200:
-            self.pipeline.count("snapshot_failures")
-            log.warning("%s: no snapshot: %s", instrument.name, reply.reason)
-            self.snapshots.failed(fetch, now_ns, reply.status, reply.retry_after_ns)
-            return
-        if fetch.symbol_id not in self.snapshots.wants:
-            self.snapshots.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
-            return
-        try:
-            code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
-        except Exception:
-            self.snapshots.failed(fetch, now_ns)  # or its place among the flights would never be free again
-            raise
-        if code in (SNAPSHOT_LIVE, SNAPSHOT_UNWANTED):
-            self.snapshots.loaded(fetch)
-        elif code < 0:
-            self.pipeline.count("snapshot_failures")
-            log.warning("%s: snapshot %s", instrument.name, layout.DECODE_NAMES[code])
-            self.snapshots.failed(fetch, now_ns)
-        else:
-            self.snapshots.too_old(fetch, now_ns)
+        self.lanes.tick(now_ns)
+        if self.pipeline.is_shared:
+            self._stamp()
+            self.pipeline.end_holds()
+        self.fetching.tick(now_ns)
+        self.watch.tick(now_ns)
         self.feed.poll_changed()
 
     def _stamp(self) -> None:
         self.pipeline.stamp(time.time_ns(), time.monotonic_ns())
 
-    # -- hooks of the links
-    def _fed_by(self, link: Link) -> list[int]:
-        """Symbol rows whose book a link's diffs feed."""
-        fed = [self.feed.names[name] for name in link.connection.streams if name in self.feed.names]
-        return [symbol_id for symbol_id, kind in fed if kind == layout.KIND_BOOK]
+    # -- symbols while running
+    async def subscribe(self, symbols: Sequence[str]) -> None:
+        """Follow more symbols; those followed already are left alone.
 
-    def link_up(self, link: Link) -> None:
-        """A connection stands: its symbols buffer diffs and want snapshots."""
-        self.pipeline.count("connects")
+        Raises  ConfigError for a symbol the venue does not have, BusFull when the symbol table lacks room; then
+                nothing was added. RingbookError when the venue does not answer.
+        """
+        new = [name for name in dict.fromkeys(symbols) if name.encode() not in self.feed.ids]
+        instruments = await self._instruments(new, EXCHANGE_INFO_TRIES) if new else []
+        if instruments is None:
+            raise RingbookError(
+                f"{self.venue.rest_url} did not say what {', '.join(new)} are; try again later"
+            )
+        instruments = [one for one in instruments if one.symbol not in self.feed.ids]  # it took a while
+        self.bus.expect_room(len(instruments))
+        for instrument in instruments:
+            self.feed.add_instrument(instrument)
+        names = stream_names(self.config, self.venue, [one.name for one in instruments])
+        self.feed.add_streams(names)
+        self.lanes.add(list(names), time.monotonic_ns())
+        self._begin(
+            [
+                self.feed.ids[symbol]
+                for name, (symbol, kind) in names.items()
+                if kind == layout.KIND_BOOK and self.lanes.carries(name)
+            ]
+        )
+
+    def unsubscribe(self, symbols: Sequence[str]) -> None:
+        """Follow these symbols no more: DOWN, their rows retired. Names not followed are left alone."""
+        for symbol in (name.encode() for name in symbols):
+            symbol_id = self.feed.ids.get(symbol)
+            if symbol_id is not None:
+                streams = [
+                    name for name, (owner, kind) in self.feed.names.items() if owner == symbol_id and kind
+                ]
+                self.lanes.remove(streams, time.monotonic_ns())
+                self._end([symbol_id], layout.CAUSE_UNSUBSCRIBED)
+                self.feed.remove_symbol(symbol)
+                log.info("%s: unsubscribed", symbol.decode())
+
+    def _begin(self, symbol_ids: list[int]) -> None:
+        """These books' streams are being subscribed: diffs are buffered, snapshots wanted."""
+        now_ns = time.monotonic_ns()
         self._stamp()
-        now_ns, fed = time.monotonic_ns(), self._fed_by(link)
-        for symbol_id in fed:
+        for symbol_id in symbol_ids:
             self.pipeline.start_sync(symbol_id)
-            self.snapshots.want(symbol_id, now_ns, FIRST_SYNC)
-        self.watchdog.watch(fed, now_ns)
-        log.info("%s: connected, source %s", link.name, link.reading)
+        self.fetching.want_first(symbol_ids, now_ns)
+        self.watch.begin(symbol_ids, now_ns)
 
-    def link_down(self, link: Link, reason: str) -> None:
-        """A connection is gone: what it fed is DOWN."""
-        self.pipeline.count("disconnects")
-        log.warning("%s: lost: %s", link.name, reason)
+    def _end(self, symbol_ids: list[int], cause: int) -> None:
         self._stamp()
-        fed = self._fed_by(link)
-        for symbol_id in fed:
-            self.snapshots.cancel(symbol_id)
-            self.pipeline.stop_sync(symbol_id, layout.DOWN, layout.CAUSE_CONNECTION_LOST)
-        self.watchdog.ignore(fed)
+        self.fetching.cancel(symbol_ids)
+        self.watch.end(symbol_ids)
+        for symbol_id in symbol_ids:
+            self.pipeline.stop_sync(symbol_id, layout.DOWN, cause)
+
+    # -- owner of the lanes
+    def lane_up(self, lane: Lane) -> None:
+        """A lane's first connection stands."""
+        self._begin(lane.books())
+
+    def lane_down(self, lane: Lane, reason: str) -> None:
+        """A lane's last connection is gone: what it fed is DOWN."""
+        self._end(lane.books(), layout.CAUSE_CONNECTION_LOST)
 
     # -- listener of the feed
     def on_changed(self) -> None:
         """Some state changed: want exactly the snapshots the symbols want."""
-        now_ns = time.monotonic_ns()
-        wanted = set(np.flatnonzero(self.pipeline.space.states["wants_snapshot"]).tolist())
-        for symbol_id in wanted - self.snapshots.wants.keys():
-            self.pipeline.count("resyncs")
-            self.snapshots.want(symbol_id, now_ns, RESYNC)
-        for symbol_id in self.snapshots.wants.keys() - wanted:
-            self.snapshots.cancel(symbol_id)
+        self.fetching.follow_wants(time.monotonic_ns())
 
     def on_rescaled(self, old_id: int, new_id: int) -> None:
         """A symbol goes on in another row."""
-        self.snapshots.cancel(old_id)
-        self.watchdog.ignore([old_id])
-        self.watchdog.watch([new_id], time.monotonic_ns())
+        self.fetching.cancel([old_id])
+        self.watch.end([old_id])
+        self.watch.begin([new_id], time.monotonic_ns())
 
     def on_reply(self, body: dict[str, Any]) -> None:
-        """An ack, an error or a notice."""
-        reply, now_ns = self.venue.classify(body), time.monotonic_ns()
-        if isinstance(reply, Ack | VenueError):
-            number = reply.id or 0
-            link = self.links[min(number // IDS_PER_LINK, len(self.links) - 1)]
-            if isinstance(reply, Ack):
-                self.pipeline.count("acks")
-                link.perform(link.connection.acknowledged(now_ns, number))
-            else:
-                self.pipeline.count("venue_errors")
-                refused = link.connection.subscriptions.refused(number, reply.message)
-                log.error("%s: error %d: %s %s", link.name, reply.code, reply.message, refused or "")
+        """An ack, an error or a notice, for the connection that brought it."""
+        reply, now_ns, link = self.venue.classify(body), time.monotonic_ns(), self.feed.origin.link
+        if isinstance(reply, Ack):
+            self.pipeline.count("acks")
+            link.perform(link.connection.acknowledged(now_ns, reply.id))
+        elif isinstance(reply, VenueError):
+            self.pipeline.count("venue_errors")
+            refused = link.connection.subscriptions.refused(reply.id, reply.message)
+            log.error("%s: error %d: %s %s", link.name, reply.code, reply.message, refused or "")
         elif isinstance(reply, ServerShutdown):
-            for link in self.links:
-                link.perform(link.connection.shutdown_announced(now_ns))
+            self.lanes.shutdown_announced(link, now_ns)
         else:
             self.pipeline.count("unknown_frames")
 
@@ -262,10 +242,8 @@ class Engine:
 
     # -- stop
     async def _stop(self) -> None:
-        for link in self.links:
-            await link.finish()
-        for task in self._fetches:
-            task.cancel()
+        await self.lanes.finish()
+        self.fetching.stop()
         self._stamp()
         for symbol_id in self.feed.ids.values():
             self.pipeline.stop_sync(symbol_id, layout.DOWN, layout.CAUSE_STOPPED)
@@ -273,8 +251,16 @@ class Engine:
         self.say(f"bus {self.bus.name!r} closed at seq {self.pipeline.next_seq - 1}")
 
 
-def run_engine(config: EngineConfig, say: Callable[[str], None], ready: Callable[..., None]) -> int:
-    """Warm the kernels, then follow the venue until SIGINT or SIGTERM."""
+def run_engine(
+    config: EngineConfig,
+    say: Callable[[str], None],
+    ready: Callable[..., None],
+    reload: Callable[[], EngineConfig] | None = None,
+) -> int:
+    """Warm the kernels, then follow the venue until SIGINT or SIGTERM.
+
+    reload  reads the configuration again at SIGHUP; symbols may change while running, other keys may not
+    """
     ingest_room(get_venue(config.venue).scanner)
     jit.warm(show.WarmProgress())
     if config.core >= 0:
@@ -284,5 +270,6 @@ def run_engine(config: EngineConfig, say: Callable[[str], None], ready: Callable
         engine = Engine(config, say, fast)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, engine.stopping.set)
+        loop.add_signal_handler(signal.SIGHUP, Reloads(engine, reload or (lambda: config)).ask)
         runner.run(engine.run(ready))
     return 0

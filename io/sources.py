@@ -25,9 +25,11 @@ class Receiver(Protocol):
 
     listening  False once the connection was given up: what its socket still brings must not reach the feed,
                whose symbols may already be fed by the next connection
+    slot       which connection this is among those that bring the same streams
     """
 
     listening: bool
+    slot: int
 
     def on_seen(self) -> None: ...
     def on_ping(self, payload: bytes) -> None: ...
@@ -135,6 +137,9 @@ async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: R
         kind = message.type
         if kind in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             data = message.data
+            feed.origin = receiver
+            if feed.pipeline.is_shared:
+                feed.pipeline.read_leg(receiver.slot)
             feed.message(data.encode() if isinstance(data, str) else data, recv_ns, mono_ns)
         elif kind is aiohttp.WSMsgType.PING:
             feed.pipeline.count("control_frames")

@@ -86,12 +86,37 @@ def test_a_malformed_message_is_counted_explained_and_changes_nothing(name: str)
     rig.check()
 
 
-def test_what_was_lost_in_a_bad_diff_shows_as_a_gap() -> None:
+def causes(rig: Rig) -> list[int]:
+    """Causes of BTCUSDT's gaps."""
+    records = rig.bus.records(1, rig.pipe.next_seq).view(layout.record_dtype(5)).reshape(-1)
+    is_gap = (records["kind"] == layout.KIND_STATUS) & (records["health"] == layout.GAP)
+    return records["cause"][is_gap].tolist()
+
+
+@pytest.mark.parametrize("name", ["price NaN", "id of 20 digits", "ids null"])
+def test_what_was_lost_in_a_bad_diff_shows_as_a_gap_that_says_so(name: str) -> None:
     rig = Rig()
-    rig.send(MALFORMED["price NaN"])
+    rig.send(MALFORMED[name])
+    assert rig.health() == ["LIVE", "LIVE"]  # as of its id the book is right
     rig.send(diff(12))
     assert rig.health() == ["GAP", "LIVE"]
+    assert causes(rig) == [layout.CAUSE_MALFORMED]
     rig.check()
+
+
+def test_a_bad_frame_that_cost_nothing_explains_no_later_gap() -> None:
+    rig = Rig()
+    rig.send(MALFORMED["price NaN"])
+    rig.send(diff(11))
+    rig.send(diff(13))
+    assert causes(rig) == [layout.CAUSE_SEQUENCE_GAP]
+
+
+def test_a_bad_trade_explains_no_gap_of_the_book() -> None:
+    rig = Rig()
+    rig.send(MALFORMED["trade without m"])
+    rig.send(diff(12))
+    assert causes(rig) == [layout.CAUSE_SEQUENCE_GAP]
 
 
 HARMLESS = {

@@ -46,7 +46,7 @@ def test_symbol_rows(home: Path) -> None:
     with bus.create("a", directory=home, **SMALL) as made:
         assert made.add_symbol("币安人生USDT".encode(), "test", 2, 3, 10, 1) == 0
         assert made.add_symbol(b"B" * 64, "test", 2, 3, 10, 1) == 1
-        with pytest.raises(BusFull, match=r"was full \(2 rows\).*larger symbol_capacity"):
+        with pytest.raises(BusFull, match=r"had 0 of 2 rows free.*larger symbol_capacity"):
             made.add_symbol(b"C", "test", 2, 3, 10, 1)
         made.retire_symbol(0, 1)
         assert made.symbol_rows["state"].tolist() == [layout.SYMBOL_RETIRED, layout.SYMBOL_ACTIVE]

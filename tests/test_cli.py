@@ -89,7 +89,7 @@ def test_version(capsys):
 def without_venue(monkeypatch: pytest.MonkeyPatch) -> None:
     """`run` gets its instruments from here, so that it comes to making the bus."""
 
-    async def known(self) -> list:
+    async def known(self, symbols: tuple[str, ...]) -> list:
         return [from_steps(b"BTCUSDT", "0.01", "0.00001")]
 
     monkeypatch.setattr(running.Engine, "_instruments", known)

@@ -56,6 +56,9 @@ EVENTS: dict[str, Callable[[Connection, int], list[Action] | None]] = {
     "violated": lambda m, now: m.violated(now, 1002, "reserved bits"),
     "lost": lambda m, now: m.lost(now, "reset by peer"),
     "shutdown": lambda m, now: m.shutdown_announced(now),
+    "useless": lambda m, now: m.useless(now, "silent"),
+    "subscribe": lambda m, now: m.subscribe(now, [b"more@depth"]),
+    "unsubscribe": lambda m, now: m.unsubscribe(now, STREAMS[:1]),
     "ack": lambda m, now: m.acknowledged(now, m.subscriptions.next_id - 1),
     "strange ack": lambda m, now: m.acknowledged(now, None),
     "stop": lambda m, now: m.stop(now),
@@ -74,7 +77,10 @@ AFTER = {
     "closed": (A, C, W, W, S),
     "violated": (A, C, W, W, S),
     "lost": (A, W, W, W, S),
-    "shutdown": (A, C, W, W, S),
+    "shutdown": SAME,
+    "useless": (A, C, W, W, S),
+    "subscribe": SAME,
+    "unsubscribe": SAME,
     "ack": SAME,
     "strange ack": SAME,
     "stop": (S, S, S, S, S),
@@ -179,14 +185,26 @@ def test_an_answer_to_the_ping_keeps_the_connection() -> None:
     assert machine.state is R and machine.reconnects == 0
 
 
-def test_the_planned_end_comes_in_time() -> None:
+def test_the_planned_end_comes_in_time_and_it_feeds_on() -> None:
     machine = connection(life_ns=100 * NS_PER_S)
     machine.start(1)
     machine.opened(2)
     machine.seen(99 * NS_PER_S)
-    assert c.Drop not in map(type, machine.tick(99 * NS_PER_S))
-    drop, down = machine.tick(101 * NS_PER_S)
-    assert drop == c.Drop(c.CLOSE_GOING_AWAY, "planned roll-over") and isinstance(down, c.MarkDown)
+    machine.tick(99 * NS_PER_S)
+    assert machine.leaving == ""
+    assert c.Drop not in map(type, machine.tick(101 * NS_PER_S))
+    assert machine.leaving == "its planned life is over"
+    assert machine.state is R
+
+
+def test_an_announced_shutdown_makes_it_leave_until_it_connects_again() -> None:
+    machine = in_state(R)
+    assert machine.shutdown_announced(5 * NS_PER_S) == []
+    assert machine.leaving == c.ANNOUNCED
+    machine.lost(6 * NS_PER_S, "cut")
+    machine.tick(machine.retry_ns)
+    machine.opened(machine.retry_ns)
+    assert machine.leaving == ""
 
 
 def test_a_healthy_connection_clears_the_back_off_and_a_short_one_does_not() -> None:

@@ -126,18 +126,26 @@ def test_a_socket_that_just_goes(how: str, source: str) -> None:
 
 
 @both_sources
-def test_an_announced_shutdown_replaces_the_connection(source: str) -> None:
+def test_an_announced_shutdown_brings_a_second_connection_before_the_first_goes(source: str) -> None:
     async def story(venue: RawVenue) -> None:
+        def tell_all() -> None:
+            venue.last_id += 1
+            for socket in venue.sockets:
+                socket.text(*(diff(symbol, venue.last_id) for symbol in venue.symbols))
+
         async with running(venue, source=source) as run:
             first = await run.live()
             first.text(b'{"e":"serverShutdown","E":1}', TRADE)
-            await until(lambda: run.count("disconnects") == 1)
-            assert await run.live() is not first
-            await until(lambda: first.close_code is not None)
-            assert first.close_code == 1001
-            assert run.count("trades") == 0  # the next connection will tell of it, once
-            run.venue.sockets[-1].text(TRADE)
-            await until(lambda: run.count("trades") == 1)
+            await until(lambda: len(venue.sockets) == 2, tell_all)
+            first.text(TRADE)
+            venue.sockets[1].text(TRADE)
+            await until(lambda: first.close_code is not None, tell_all)
+            assert first.close_code == 1000
+            assert (run.count("rollovers"), run.count("disconnects"), run.count("resyncs")) == (1, 0, 0)
+            assert run.health() == ["LIVE", "LIVE"]
+            assert run.count("trades") + run.count("repeats") == 3
+            assert run.count("repeats") >= 1
+            assert len(venue.sockets) == 2
 
     tell(story)
 

@@ -16,6 +16,7 @@ from ringbook.engine.watchdog import (
     MUTE,
     QUIET,
     STUCK_FRAMES,
+    LegWatch,
     StuckBooks,
     Watchdog,
 )
@@ -177,3 +178,20 @@ def test_a_book_that_moves_or_is_not_synced_is_never_stuck() -> None:
     assert not stuck([(False, 7, 100 * number) for number in range(10)])
     assert not stuck([(True, 7, 0), (False, 7, 100), (True, 7, 101)])
     assert not stuck([(True, 7, 0)] * 10)  # a silent stream is the other watch's affair
+
+
+def test_a_leg_that_is_silent_where_the_other_speaks_is_found() -> None:
+    legs = LegWatch(4, 30 * NS_PER_S)
+    looks = [
+        [[5, 5], [5, 5], [-1, 7], [-1, -1]],
+        [[9, 8], [5, 6], [-1, 7], [-1, -1]],  # stream 1: A stands, B goes on; stream 2: both stand
+        [[9, 9], [5, 6], [-1, 8], [-1, -1]],  # stream 0: A stands because B only caught up
+        [[9, 9], [6, 6], [8, 8], [1, -1]],
+        [[9, 9], [6, 6], [8, 8], [2, -1]],
+    ]
+    found = []
+    for turn, ids in enumerate(looks):
+        now_ns = START_NS + turn * 30 * NS_PER_S
+        found.append(legs.poll(now_ns, np.array(ids)))
+        assert legs.poll(now_ns + 29 * NS_PER_S, np.array(ids)) is None
+    assert found == [None, [(1, 0)], [(2, 0)], [(3, 1)], [(3, 1)]]

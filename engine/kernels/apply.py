@@ -1,29 +1,26 @@
-"""What a decoded frame does: a diff goes through its symbol's sequence rule to the book, the rest to the ring."""
+"""What an accepted diff does to its book, and how a book is lost; each change of health is told in records."""
 
 from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_out
 from ..layout import ASK, BID
 from ..workspace import (
-    ARRIVAL_WORDS,
+    P_FIRST,
     PHASE_BUFFERING,
-    PHASE_IDLE,
-    PHASE_SYNCED,
+    PHASE_HOLDING,
     ST_BLIND,
     ST_BOOK_ID,
     ST_CAUSE,
+    ST_COUNT,
     ST_FIRST,
     ST_GAPS,
-    ST_HAS_DIFFS,
     ST_HEALTH,
     ST_MISSED,
     ST_PHASE,
     ST_RESYNCS,
+    ST_SPOILED,
     ST_WANTS,
-    W_ARRIVALS,
     W_CHANGED,
     W_DELTAS,
-    W_INSTRUMENTS,
-    W_MONO_NS,
     W_NEXT_SEQ,
     W_PUBLISH_ALL,
     W_RECV_NS,
@@ -32,15 +29,11 @@ from . import llvm
 from .book import apply_rows, is_crossed
 from .book_area import book_begin, book_end
 from .delta import count_parts, emit_delta
-from .emit import book_of, count, emit_book, emit_image, emit_status, emit_trade, state_of
-from .histogram import record
-from .pending import clear_pending, keep_diff
-from .sync import SYNC_ACCEPT, SYNC_DROP, decide
-from .views import INSTRUMENT_WORDS
+from .emit import book_of, count, emit_book, emit_status, state_of
+from .pending import clear_pending, pending_of
 
-C_LEVELS, C_DUPLICATES = layout.C["levels"], layout.C["duplicates"]
-C_BUFFERED, C_BUFFER_DROPS = layout.C["buffered"], layout.C["buffer_drops"]
-C_GAPS, C_CROSSED, C_UNCHANGED = layout.C["gaps"], layout.C["crossed"], layout.C["unchanged_books"]
+C_LEVELS, C_GAPS = layout.C["levels"], layout.C["gaps"]
+C_CROSSED, C_UNCHANGED = layout.C["crossed"], layout.C["unchanged_books"]
 RULE_WORD = layout.instrument_dtype.fields["rule"][1] // layout.WORD_BYTES  # type: ignore[index]
 
 
@@ -82,15 +75,21 @@ def lose_book(words, work, frame, symbol_id, cause):
     work       int64[:], workspace
     frame      frame_dtype[1], the event that showed the loss
     symbol_id  row of the symbol table
-    cause      layout.CAUSE_*
+    cause      layout.CAUSE_*; a sequence gap where a diff came but could not be read becomes CAUSE_MALFORMED
     """
-    state = state_of(work, symbol_id)
-    missed = max(i64(0), frame[0].first_id - work[state + ST_BOOK_ID] - 1)
-    work[state + ST_MISSED] = missed if cause == layout.CAUSE_SEQUENCE_GAP else 0
+    state, first_id, is_useless = state_of(work, symbol_id), frame[0].first_id, True
+    if work[state + ST_PHASE] == PHASE_HOLDING and work[state + ST_COUNT] > 0:
+        # What waits may be of use to the snapshot, and begins behind the hole.
+        first_id, is_useless = work[pending_of(work, symbol_id) + P_FIRST], False
+    book_id = work[state + ST_BOOK_ID]
+    work[state + ST_MISSED] = max(i64(0), first_id - book_id - 1) if cause == layout.CAUSE_SEQUENCE_GAP else 0
+    if cause == layout.CAUSE_SEQUENCE_GAP and work[state + ST_SPOILED] == book_id + 1:
+        cause = i64(layout.CAUSE_MALFORMED)
     work[state + ST_PHASE], work[state + ST_WANTS] = PHASE_BUFFERING, 1
     work[state + ST_GAPS] += 1
     work[state + ST_RESYNCS] += 1
-    clear_pending(work, symbol_id)
+    if is_useless:
+        clear_pending(work, symbol_id)
     count(words, work, C_GAPS, 1)
     if cause == layout.CAUSE_CROSSED:
         count(words, work, C_CROSSED, 1)
@@ -145,63 +144,3 @@ def apply_diff(words, work, frame, rows, symbol_id):
         emit_book(words, work, frame, symbol_id, 0)
     else:
         count(words, work, C_UNCHANGED, 1)
-
-
-@kernel(void(words_out, words_out, Frame, Rows))
-def accept_diff(words, work, frame, rows):
-    """Take a decoded diff through its symbol's sequence rule.
-
-    words  int64[:], the bus
-    work   int64[:], workspace
-    frame  frame_dtype[1] of KIND_BOOK
-    rows   level_dtype[2, cap]
-    """
-    diff = frame[0]
-    symbol_id = diff.symbol_id
-    state = state_of(work, symbol_id)
-    phase = work[state + ST_PHASE]
-    if phase == PHASE_SYNCED:
-        rule = work[work[W_INSTRUMENTS] + symbol_id * INSTRUMENT_WORDS + RULE_WORD]
-        is_first, book_id = work[state + ST_FIRST], work[state + ST_BOOK_ID]
-        verdict = decide(rule, is_first, book_id, diff.first_id, diff.last_id, diff.prev_id)
-        if verdict == SYNC_ACCEPT:
-            apply_diff(words, work, frame, rows, symbol_id)
-        elif verdict == SYNC_DROP:
-            count(words, work, C_DUPLICATES, 1)
-        else:
-            lose_book(words, work, frame, symbol_id, layout.CAUSE_SEQUENCE_GAP)
-        phase = work[state + ST_PHASE]
-        if phase == PHASE_SYNCED:
-            return
-    if phase == PHASE_BUFFERING:  # the event that showed the gap is kept too: the snapshot decides
-        count(words, work, C_BUFFERED, 1)
-        count(words, work, C_BUFFER_DROPS, keep_diff(work, frame, rows, symbol_id))
-
-
-@kernel(void(words_out, words_out, Frame, Rows))
-def accept(words, work, frame, rows):
-    """Act on one decoded frame.
-
-    words  int64[:], the bus
-    work   int64[:], workspace
-    frame  frame_dtype[1]; kind 0 means valid but nothing to do
-    rows   level_dtype[2, cap]
-    """
-    event = frame[0]
-    if event.kind == 0:
-        return
-    arrival = work[W_ARRIVALS] + event.symbol_id * ARRIVAL_WORDS + 2 * event.kind
-    work[arrival] = work[W_MONO_NS]
-    work[arrival + 1] += 1
-    if event.event_ns > 0:
-        record(words, work[layout.GEO_HISTOGRAMS], work[W_RECV_NS] - event.event_ns)
-    if event.kind == layout.KIND_BOOK:
-        accept_diff(words, work, frame, rows)
-    elif event.kind == layout.KIND_TRADE:
-        emit_trade(words, work, frame)
-    else:
-        state = state_of(work, event.symbol_id)
-        alone = event.kind == layout.KIND_DEPTH and work[state + ST_HAS_DIFFS] == 0
-        if alone and work[state + ST_HEALTH] != layout.LIVE:
-            work[state + ST_HEALTH], work[state + ST_PHASE] = layout.LIVE, PHASE_IDLE
-        emit_image(words, work, frame, rows, 1 if alone else 0)

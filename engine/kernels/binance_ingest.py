@@ -6,7 +6,7 @@ Another venue family gets a file like this one beside its scanner; everything ca
 from .. import layout
 from ..jit import bytes_in, i64, kernel, words_out
 from ..workspace import W_CURSOR, W_MAX_MESSAGE, W_NEED_BYTES, W_NEXT_SEQ
-from .apply import accept
+from .accept import accept
 from .binance import scan, scan_snapshot
 from .emit import count
 from .frames import FRAME_BAD, FRAME_MESSAGE, FRAME_MORE, FRAME_TOO_BIG, next_frame

@@ -23,6 +23,8 @@ from ..workspace import (
 )
 from .emit import state_of
 
+COPY = -1  # keep_in_order: that diff is buffered already
+
 
 @kernel(i64(words_out, i64))
 def pending_of(work, symbol_id):
@@ -65,6 +67,29 @@ def drop_words(work, symbol_id, words_wanted):
     work[state + ST_COUNT] -= dropped
 
 
+@kernel(void(words_out, Frame, Rows, i64))
+def write_diff(work, frame, rows, at):
+    """Write the decoded diff into the buffer, with the stamps of the read.
+
+    work   int64[:], workspace
+    frame  frame_dtype[1] of KIND_BOOK
+    rows   level_dtype[2, cap]
+    at     word offset, with room for the diff
+    """
+    diff = frame[0]
+    bids, asks = diff.rows[BID], diff.rows[ASK]
+    work[at + P_WORDS] = PENDING_HEADER_WORDS + 2 * (bids + asks)
+    work[at + P_FIRST], work[at + P_LAST] = diff.first_id, diff.last_id
+    work[at + P_PREV], work[at + P_EVENT], work[at + P_TXN] = diff.prev_id, diff.event_ns, diff.txn_ns
+    work[at + P_RECV], work[at + P_MONO] = work[W_RECV_NS], work[W_MONO_NS]
+    work[at + P_ROWS + BID], work[at + P_ROWS + ASK] = bids, asks
+    at += PENDING_HEADER_WORDS
+    for side in range(layout.SIDES):
+        for row in range(diff.rows[side]):
+            work[at], work[at + 1] = rows[side, row].price, rows[side, row].qty
+            at += 2
+
+
 @kernel(i64(words_out, Frame, Rows, i64))
 def keep_diff(work, frame, rows, symbol_id):
     """Buffer the decoded diff, dropping the oldest ones when there is no room.
@@ -75,9 +100,7 @@ def keep_diff(work, frame, rows, symbol_id):
     symbol_id  row of the symbol table
     Returns    number of diffs lost for want of room, 0 normally.
     """
-    diff = frame[0]
-    bids, asks = diff.rows[BID], diff.rows[ASK]
-    need = PENDING_HEADER_WORDS + 2 * (bids + asks)
+    need = PENDING_HEADER_WORDS + 2 * (frame[0].rows[BID] + frame[0].rows[ASK])
     state, before = state_of(work, symbol_id), work[state_of(work, symbol_id) + ST_COUNT]
     room = work[W_PENDING_WORDS]
     if work[state + ST_USED] + need > room:
@@ -86,19 +109,53 @@ def keep_diff(work, frame, rows, symbol_id):
     lost = before - work[state + ST_COUNT]
     if need > room:
         return lost + 1
-    at = pending_of(work, symbol_id) + work[state + ST_USED]
-    work[at + P_WORDS], work[at + P_FIRST], work[at + P_LAST] = need, diff.first_id, diff.last_id
-    work[at + P_PREV], work[at + P_EVENT], work[at + P_TXN] = diff.prev_id, diff.event_ns, diff.txn_ns
-    work[at + P_RECV], work[at + P_MONO] = work[W_RECV_NS], work[W_MONO_NS]
-    work[at + P_ROWS + BID], work[at + P_ROWS + ASK] = bids, asks
-    at += PENDING_HEADER_WORDS
-    for side in range(layout.SIDES):
-        for row in range(diff.rows[side]):
-            work[at], work[at + 1] = rows[side, row].price, rows[side, row].qty
-            at += 2
+    write_diff(work, frame, rows, pending_of(work, symbol_id) + work[state + ST_USED])
     work[state + ST_USED] += need
     work[state + ST_COUNT] += 1
     return lost
+
+
+@kernel(i64(words_out, Frame, Rows, i64))
+def keep_in_order(work, frame, rows, symbol_id):
+    """Buffer the decoded diff by its first id, as when connections bring them out of order; a copy is left out.
+
+    work       int64[:], workspace
+    frame      frame_dtype[1] of KIND_BOOK
+    rows       level_dtype[2, cap]
+    symbol_id  row of the symbol table
+    Returns    number of diffs lost for want of room, 0 normally; COPY for one that is there already.
+    """
+    diff, state, start = frame[0], state_of(work, symbol_id), pending_of(work, symbol_id)
+    at, used = i64(0), work[state + ST_USED]
+    need = PENDING_HEADER_WORDS + 2 * (diff.rows[BID] + diff.rows[ASK])
+    while at < used and work[start + at + P_FIRST] <= diff.first_id:
+        if work[start + at + P_FIRST] == diff.first_id and work[start + at + P_LAST] == diff.last_id:
+            return i64(COPY)
+        at += work[start + at + P_WORDS]
+    if at == used or used + need > work[W_PENDING_WORDS]:
+        return keep_diff(work, frame, rows, symbol_id)  # newest, or so many that the oldest must go
+    for word in range(start + used - 1, start + at - 1, -1):
+        work[word + need] = work[word]
+    write_diff(work, frame, rows, start + at)
+    work[state + ST_USED] += need
+    work[state + ST_COUNT] += 1
+    return i64(0)
+
+
+@kernel(void(words_out, i64, i64))
+def remove_diff(work, symbol_id, at):
+    """Take one diff out of the buffer.
+
+    work       int64[:], workspace
+    symbol_id  row of the symbol table
+    at         word offset of the diff
+    """
+    state, size = state_of(work, symbol_id), work[at + P_WORDS]
+    stop = pending_of(work, symbol_id) + work[state + ST_USED]
+    for word in range(at, stop - size):
+        work[word] = work[word + size]
+    work[state + ST_USED] -= size
+    work[state + ST_COUNT] -= 1
 
 
 @kernel(void(words_out, Frame, Rows, i64, i64))

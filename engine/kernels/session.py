@@ -12,9 +12,11 @@ from ..workspace import (
     W_RECV_NS,
 )
 from . import llvm
-from .apply import accept, lose_book, set_health
+from .accept import accept
+from .apply import lose_book, set_health
 from .book_area import serve_book_request
 from .emit import count
+from .hold import C_EXPIRED, is_over
 from .pending import clear_pending
 from .ring import publish_head
 from .views import frame_of, rows_of
@@ -132,3 +134,20 @@ def lose(words, ctl, work, symbol_id, cause):
     blank_frame(work)
     lose_book(words, work, frame_of(work), symbol_id, cause)
     end_read(words, ctl, work, first_seq)
+
+
+@kernel(i64(words_out, words_out, words_out, i64))
+def end_hold(words, ctl, work, symbol_id):
+    """Declare the gap of a symbol that has waited long enough for another connection; stamps as in tell_health.
+
+    words      int64[:], the bus
+    ctl        int64[:], the control page
+    work       int64[:], workspace
+    symbol_id  row of the symbol table, in PHASE_HOLDING
+    Returns    1 if its wait was over, else 0.
+    """
+    if is_over(work, symbol_id, work[W_MONO_NS]) == 0:
+        return i64(0)
+    count(words, work, C_EXPIRED, 1)
+    lose(words, ctl, work, symbol_id, layout.CAUSE_SEQUENCE_GAP)
+    return i64(1)
