@@ -8,12 +8,20 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from llvmlite import ir
 
-from ringbook.engine.kernels import board, book_area, emit, lifecycle, llvm, ring, wait
+from ringbook.engine.kernels import board, book_area, emit, idle, lifecycle, llvm, ring, wait
 
 from . import codegen
 from .codegen import ARM, ARM_CPUS, X86, X86_CPUS, arm_tokens, assembly, loops, x86_facts
 
-ROOMS = (board, book_area, emit, lifecycle, ring, wait)  # imported, so that their kernels are registered
+ROOMS = (
+    board,
+    book_area,
+    emit,
+    idle,
+    lifecycle,
+    ring,
+    wait,
+)  # imported, so that their kernels are registered
 
 PLAIN = r"(?:(?:ldr|str) )*"
 COPY = r"(?:(?:ldr|str|memmove) )*"
@@ -37,11 +45,14 @@ ON_ARM = {
     "lifecycle.put_word": r"stlr (?:str )*",
     "lifecycle.get_word": r"ldar (?:str )*",
     "wait.spin_until": r"(?:ldr )+isb (?:ldr )+(?:str )*",
-    "wait.missed_wake": rf"ldar {PLAIN}(?:clock_gettime )+ldar ldr isb clock_gettime ldar (?:str )*",
-    "wait.sleep_until": r"ldar stlr dmb (?:ldr )+(?:str )*clock_gettime syscall (?:ldr )+clock_gettime ldar .*ldar ",
+    "wait.judge_wake": rf"ldar ldar {PLAIN}",
+    # Settle the last suspicion, read the word, sleep; then the head, and the two looks of judge_wake.
+    "idle.wait_for_next": rf"(?:ldr )+isb {PLAIN}ldar ldar {PLAIN}ldar ldar stlr dmb (?:ldr )+(?:str )*"
+    rf"clock_gettime syscall (?:ldr )+clock_gettime ldar {PLAIN}ldar ldar {PLAIN}",
+    "wait.sleep_until": r"ldar stlr dmb (?:ldr )+(?:str )*clock_gettime syscall (?:ldr )+clock_gettime (?:str )*",
 }
 # Full fences on x86: nowhere but where a store must be seen before a later load.
-FULL_FENCES = {"ring.publish_head": 1, "wait.sleep_until": 2}
+FULL_FENCES = {"ring.publish_head": 1, "wait.sleep_until": 2, "idle.wait_for_next": 2}
 KNOWN_CALLS = {"syscall", "clock_gettime", "memmove"}
 
 
@@ -130,7 +141,8 @@ WEAKENED = [
     ("wait.sleep_until", r"fence seq_cst", "", "both"),
     ("wait.sleep_until", r"(store atomic.*) seq_cst", r"\1 monotonic", "both"),
     ("wait.sleep_until", r"(load atomic.*) acquire", r"\1 monotonic", "arm"),
-    ("wait.missed_wake", r"(load atomic.*) acquire", r"\1 monotonic", "arm"),
+    ("wait.judge_wake", r"(load atomic.*) acquire", r"\1 monotonic", "arm"),
+    ("idle.wait_for_next", r"(load atomic.*) acquire", r"\1 monotonic", "arm"),
     ("wait.spin_until", r"%(\S+) = load atomic .*", r"%\1 = add i64 0, 0", "both"),
     ("wait.spin_until", r"(?:tail )?call void @llvm\.(x86\.sse2\.pause|aarch64\.isb)\(.*", "", "both"),
 ]  # fmt: skip

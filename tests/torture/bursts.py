@@ -20,7 +20,6 @@ NAMES = (
     "board_ok", "board_busy", "board_empty",
     "sleeps",
     "lost_wakes",  # slept to the end although the writer had looked for sleepers and went on
-    "late_wakes",  # the same at first sight, but the writer was stopped or killed before its wake-up
     "successions",  # times a reader went on to the next writer's file
     "published", "wakes",
 )  # fmt: skip

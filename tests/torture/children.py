@@ -8,7 +8,6 @@ import numpy as np
 
 from ringbook.engine import layout
 from ringbook.engine.kernels import cursor, idle, wait
-from ringbook.engine.kernels.lifecycle import get_word
 from ringbook.engine.layout import wrap_seq
 from ringbook.io import bus
 from ringbook.io.attach import Attachment, attach
@@ -79,25 +78,12 @@ class Follower:
 
     def run(self, spin_ticks: int, sleep_ns: int) -> bool:
         """One burst; true when there was nothing to read for a while."""
-        link, missed = self.link, int(self.place[cursor.CUR_MISSED])
+        link = self.link
         timed_out = bursts.follow(
             link.words, link.ctl, link.geo, self.place, self.out, self.tally, 20_000, spin_ticks, sleep_ns
         )
-        if self.place[cursor.CUR_MISSED] != missed:
-            self.tally[T["late_wakes" if self._came_late() else "lost_wakes"]] += 1
         self._add_up()
         return bool(timed_out)
-
-    def _came_late(self) -> bool:
-        """Whether the writer was only stopped, or died, between its head and its wake-up."""
-        words, ctl, until = self.link.words, self.link.ctl, time.monotonic() + 1.0
-        assert ctl is not None
-        head, word = int(words[layout.H_HEAD]), int(ctl[layout.CTL_WAKE])
-        while time.monotonic() < until:
-            if get_word(words, layout.H_HEAD) != head:
-                return get_word(ctl, layout.CTL_WAKE) != word
-            time.sleep(0.0002)
-        return True
 
     def _add_up(self) -> None:
         """Every seq passed was accepted here, or told as lost, or lay in a file that was gone."""
@@ -105,6 +91,7 @@ class Follower:
         lost = int(self.place[cursor.CUR_LOST]) + self.between
         read = int(self.tally[bursts.ACCEPTED]) - self.accepted
         self.tally[T["lost"]], self.tally[T["sleeps"]] = lost, self.place[cursor.CUR_SLEEPS]
+        self.tally[T["lost_wakes"]] = self.place[cursor.CUR_MISSED]
         self.tally[T["uncounted"]] = abs(passed - read - lost)
 
     def go_on(self) -> bool:
@@ -119,6 +106,7 @@ class Follower:
             self.tally[T["wrong"]] += 1
         self.between += gap
         self.place[cursor.CUR_SEQ] = following.first_seq
+        self.place[cursor.CUR_SUSPECT] = 0  # a writer that died before its wake-up will never tell
         self.link = following
         self.tally[T["successions"]] += 1
         return True
