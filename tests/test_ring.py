@@ -38,6 +38,7 @@ class Ring(RuleBasedStateMachine):
         )
         self.expected, self.lost = first_seq, 0
         self.seen = np.zeros(2, np.int64)
+        self.look(0)
 
     @rule(count=st.integers(1, 40))
     def publish(self, count: int) -> None:
@@ -61,6 +62,7 @@ class Ring(RuleBasedStateMachine):
         board.board_write(self.words, self.geo, symbol_id, ring.slot_of(self.geo, seq))
         if symbol_id in (0, 1):
             self.model.board[symbol_id] = (seq, body(seq, len(self.out)))
+        self.look(symbol_id)
 
     @rule(symbol_id=st.integers(-1, 2))
     def look(self, symbol_id: int) -> None:

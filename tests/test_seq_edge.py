@@ -51,7 +51,6 @@ SEQ_NAMES = {
     "first_seq",
     "last_seq",
     "oldest_seq",
-    "newest",
     "resume",
     "as_of_seq",
 }
