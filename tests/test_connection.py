@@ -167,7 +167,9 @@ def recover(machine: Connection, now_ns: int) -> None:
                 machine.acknowledged(now_ns, number)
         machine.seen(now_ns)
     assert machine.state is R
-    assert machine.subscriptions.settled and machine.subscriptions.active == set(STREAMS)
+    requests = machine.subscriptions
+    assert requests.settled and requests.active == requests.wanted
+    assert set(STREAMS[1:]) <= requests.wanted <= {*STREAMS, b"more@depth"}
 
 
 def test_silence_is_pinged_once_and_then_dropped() -> None:

@@ -193,13 +193,13 @@ class Lossy:
         self.count = 0
         session.push = self.pass_on  # type: ignore[method-assign]
 
-    def pass_on(self, message: bytes) -> None:
+    def pass_on(self, message: bytes, *stream: object) -> None:
         is_data = message.startswith(b'{"stream"')
         if is_data and self.rng.random() < self.share and message not in self.lost:
             self.lost.add(message)
             self.count += 1
         else:
-            asyncio.get_running_loop().call_later(self.late_s, self.push, message)
+            asyncio.get_running_loop().call_later(self.late_s, self.push, message, *stream)
 
 
 @pytest.mark.parametrize(("venue", "source"), [("spot", "direct"), ("spot", "plain"), ("usdm", "direct")])
