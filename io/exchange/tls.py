@@ -32,12 +32,19 @@ class Certificate:
         self.ca_file = ca_file or Path(tempfile.mkdtemp(prefix="ringbook-ca-")) / "ca.pem"
         authority.cert_pem.write_to_path(str(self.ca_file))
 
-    def server_context(self, strike: Callable[[], str] = lambda: "") -> ssl.SSLContext:
+    def server_context(self, strike: Callable[[], str] | None = None) -> ssl.SSLContext:
         """The context the exchange listens with. `strike` is asked at each handshake: "abort" ends the
-        connection, "certificate" shows one of another name and authority, "" lets it be."""
+        connection, "certificate" shows one of another name and authority, "" lets it be.
+
+        With `strike` the loop must be asyncio's own: Python's look at the asked name crashes in transports
+        that make TLS objects themselves, as aiofastnet's do.
+        """
         context, wrong = (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2))
         self._server.configure_cert(context)
         self._stranger.configure_cert(wrong)
+
+        if strike is None:
+            return context
 
         def greet(handle: ssl.SSLObject, name: str | None, asked: ssl.SSLContext) -> int | None:
             how = strike()
