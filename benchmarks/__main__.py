@@ -1,6 +1,8 @@
-"""Every benchmark, one after the other. The long form writes RESULTS.md; `--quick` only prints.
+"""Every benchmark, one after the other; RESULTS.md keeps the newest answer to each question.
 
-python -m benchmarks [--quick]
+    python -m benchmarks [--quick] [--only NAME ...]
+
+NAME is the part of a title's file, as in `--only latency`. `--quick` runs shorter forms and only prints.
 """
 
 import argparse
@@ -12,50 +14,66 @@ from pathlib import Path
 RESULTS = Path(__file__).with_name("RESULTS.md")
 INTRODUCTION = """# Results
 
-Made by `make bench` on {date}. Every run verifies its answers and fails otherwise. Ratios and medians count;
-single absolute times on a shared two-core machine do not. What was tried, and what limits the figures, stands
-in `benchmarks/README.md`.
+Made by `make bench`, each part on the day it names. Every run verifies its answers and fails otherwise. Ratios and
+medians count; single absolute times on a shared two-core machine do not. What was tried, and what limits the
+figures, stands in `benchmarks/README.md`.
 """
 
-RUNS = {
-    "Decode and the fused path (no sockets)": (["benchmarks.kernels"], ["benchmarks.kernels"]),
-    "Beside Rust, without sockets": (
-        ["benchmarks.rust_offline", "--rounds", "5"],
-        ["benchmarks.rust_offline", "--rounds", "1"],
+# Name → title, options of the long run, options of the quick one.
+RUNS: dict[str, tuple[str, list[str], list[str]]] = {
+    "kernels": ("Decode and the fused path (no sockets)", [], []),
+    "rust_offline": ("Beside Rust, without sockets", ["--rounds", "5"], ["--rounds", "1"]),
+    "analysis": ("Analysis of records", [], []),
+    "bus": ("Record → reader (no socket)", [], ["--quick"]),
+    "latency": (
+        "Wire → record (no reader)",
+        ["--rounds", "3"],
+        ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
-    "Analysis of records": (["benchmarks.analysis"], ["benchmarks.analysis"]),
-    "Record → reader (no socket)": (["benchmarks.bus"], ["benchmarks.bus", "--quick"]),
-    "Wire → record (no reader)": (
-        ["benchmarks.latency", "--rounds", "3"],
-        ["benchmarks.latency", "--rounds", "1", "--rates", "10000", "--messages", "4000"],
-    ),
-    "Messages a second through a websocket": (
-        ["benchmarks.throughput", "--seconds", "10", "--rounds", "3"],
-        ["benchmarks.throughput", "--seconds", "2", "--rounds", "1"],
+    "throughput": (
+        "Messages a second through a websocket",
+        ["--seconds", "10", "--rounds", "3"],
+        ["--seconds", "2", "--rounds", "1"],
     ),
 }
+SOAK = "The bus under torture"  # written by hand from the line that `make soak` prints
+
+
+def run(name: str, quick: bool) -> tuple[int, str]:
+    """Run one benchmark, showing what it prints; exit code and section."""
+    title, long, short = RUNS[name]
+    words = ["-m", f"benchmarks.{name}", *(short if quick else long)]
+    head = f"## {title}\n\n`python {' '.join(words)}`, {datetime.date.today()}\n\n"
+    sys.stdout.write(f"\n{head}")
+    sys.stdout.flush()
+    done = subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, text=True, check=False)
+    sys.stdout.write(done.stdout)
+    return done.returncode, head + done.stdout.strip() + "\n"
+
+
+def sections() -> dict[str, str]:
+    """What RESULTS.md holds, by title."""
+    if not RESULTS.exists():
+        return {}
+    parts = RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]
+    return {part.partition("\n")[0]: f"## {part.strip()}\n" for part in parts}
 
 
 def main() -> int:
-    """Run all; the exit code of the first that fails, whose answers were wrong."""
+    """Run all, or those named; the exit code of the first that fails, whose answers were wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
-    quick = parser.parse_args().quick
-    page = INTRODUCTION.format(date=datetime.date.today())
-    for title, variants in RUNS.items():
-        command = variants[quick]
-        head = f"\n## {title}\n\n`python -m {' '.join(command)}`\n\n"
-        sys.stdout.write(head)
-        sys.stdout.flush()
-        done = subprocess.run(
-            [sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True, check=False
-        )
-        sys.stdout.write(done.stdout)
-        if done.returncode:
-            return done.returncode
-        page += head + done.stdout
-    if not quick:
-        RESULTS.write_text(page, encoding="utf-8")
+    parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS), metavar="NAME")
+    chosen = parser.parse_args()
+    for name in chosen.only:
+        code, section = run(name, chosen.quick)
+        if code:
+            return code
+        if not chosen.quick:
+            kept = sections() | {RUNS[name][0]: section}
+            order = [*(title for title, _, _ in RUNS.values()), SOAK]
+            parts = [kept[title] for title in order if title in kept]
+            RESULTS.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
     return 0
 
 

@@ -27,14 +27,16 @@ async def synced(http, exchange, socket, symbol, usdm):
     while True:
         url = exchange.rest_url + PREFIX[venue] + "/depth"
         snapshot = await get_json(http, url, symbol=symbol, limit=LIMIT[venue])
-        book = PlainBook(snapshot, usdm)
-        held.append((await next_json(socket))["data"])
-        while held:
-            if book.event(held.pop(0)) == "gap":
+        book, taken = PlainBook(snapshot, usdm), 0
+        # On a busy machine many events lie between what was read and the snapshot: read on, do not ask again.
+        while book.first or taken < len(held):
+            if taken == len(held):
+                held.append((await next_json(socket))["data"])
+            if book.event(held[taken]) == "gap":
                 break
+            taken += 1
         else:
-            if not book.first:
-                return book
+            return book
 
 
 async def truth(http, exchange, symbol, update_id):
