@@ -78,7 +78,8 @@ assert stages["publish_to_read"]["count"] >= 1_000
 # %% [markdown]
 # Read with care:
 #
-# - A histogram's percentile is the upper end of its bucket, at most 3 % above the truth; never below it.
+# - A histogram's percentile is the upper end of its bucket: at most a thirty-second part above the truth,
+#   never below it.
 # - `venue_to_recv` compares two clocks. Here both are this machine's. Against a real venue it contains the
 #   offset of the clocks, and can even be negative.
 # - `publish_to_read` of this reader includes being woken: it sleeps when nothing comes (`mode="hybrid"`).
@@ -121,8 +122,9 @@ _ = plt.legend()
 # ## Where does the time go?
 #
 # One socket read can bring many frames, and all its records carry the same `recv_ns`. The tenth record of a
-# read has waited for nine others. So take neighbours of one read: the time between their two commits is
-# what the later one cost by itself, from framing to the ring.
+# read has waited for nine others. So take neighbours of one read: the time between their two commits is what
+# the later one cost by itself, from framing to the ring, together with frames between them that made no
+# record.
 
 # %%
 after = np.flatnonzero(np.diff(records["recv_ns"]) == 0) + 1
@@ -131,9 +133,10 @@ reads = np.unique(records["recv_ns"])
 print(f"{len(records) / len(reads):.1f} records a read; what one costs, in ns:")
 for kind, name in KIND_NAMES.items():
     some = cost[records["kind"][after] == kind]
-    if len(some) >= 1_000:
-        p50, p99 = np.percentile(some, (50, 99), method="higher")
-        print(f"{name:8}{len(some):7,} samples  p50 {p50:6,}  p99 {p99:7,}  max {some.max():9,}")
+    if len(some) >= 20:
+        p50, p99 = (f"{int(p):,}" for p in np.percentile(some, (50, 99), method="higher"))
+        p99 = p99 if len(some) >= 1_000 else "–"
+        print(f"{name:8}{len(some):7,} samples  p50 {p50:>6}  p99 {p99:>6}  max {some.max():7,}")
 
 # %%
 took = samples["recv_to_publish"] / 1000

@@ -66,9 +66,8 @@ for _ in range(5):
     time.sleep(1)
     mine = state[0][0]
     value = state[1][(mine["books"] - 1) % len(state[1]), 2] / price
-    print(
-        ", ".join(f"{name} {mine[name]}" for name in ("books", "trades", "position")), f"worth {value:+.2f}"
-    )
+    told = ", ".join(f"{name} {mine[name]}" for name in ("books", "trades", "position"))
+    print(f"{told}, worth {value:+.2f}")
 run
 
 # %% [markdown]

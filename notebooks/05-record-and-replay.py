@@ -109,7 +109,7 @@ for column, one in enumerate(held):
 
 # %%
 extent = (0, (times[-1] - times[0]) / 1e9, low, high)
-plt.imshow(np.log1p(grid), origin="lower", aspect="auto", extent=extent, cmap="YlGnBu")
+plt.imshow(np.log1p(grid), origin="lower", aspect="auto", extent=extent, cmap="Blues")
 seconds = (times - times[0]) / 1e9
 for side, colour in ((0, "C2"), (1, "C1")):
     plt.step(seconds, held["price"][:, side, 0] / scale, where="post", color=colour, lw=1)

@@ -136,8 +136,8 @@ rows += [f"| {kind} | {w} s | {f[0]:+.1f} | {f[1]:.1f} | {f[2]:.2f} |" for (kind
 display(Markdown("\n".join(rows)))
 say(
     f"**One BTC of imbalance went with {slope:+.1f} ticks of mid** (t = {t:.1f}), and the line accounts for {fit:.0%}",
-    f"of the variance of one-second changes. Seen through the book of every 100 ms it is {slow_fit:.0%}: what comes",
-    "and goes between two images is flow that nobody counted. Both sides of the line are the same second: this",
+    f"of the variance of one-second changes. Seen through the book of every 100 ms it is {slow_fit:.0%}; what came",
+    "and went between two images is not counted there. Both sides of the line are the same second: this",
     "explains, it does not forecast.",
 )
 
@@ -161,28 +161,34 @@ lower.set_ylabel("VPIN")
 _ = lower.set_xlabel("seconds")
 
 # %% [markdown]
-# Is that much? Let chance say. One large order shows as many trades, so we first put together what one
-# taker did in one instant, then deal the sides out anew among these orders, two hundred times.
+# Is that much? Let chance say. One large order shows as many trades, so trades of one side with one time
+# stamp are put together first. Then the sides are dealt anew among these orders, two hundred times, and each
+# deal is cut and measured like the truth.
 
 # %%
-begins = np.diff(trades["side"], prepend=9) | np.diff(trades["txn_ns"], prepend=0) != 0
+begins = (np.diff(trades["side"], prepend=9) != 0) | (np.diff(trades["txn_ns"], prepend=0) != 0)
 orders = np.add.reduceat(sizes, np.flatnonzero(begins))
 signs = np.where(trades["side"][begins] == 0, 1, -1)
 starts = np.flatnonzero(np.diff(np.cumsum(orders) // bucket, prepend=-1))
-random, chance = np.random.default_rng(1), []
-for _ in range(200):
-    flow = np.add.reduceat(random.permutation(signs) * orders, starts)
-    chance.append(float((np.abs(flow) / np.add.reduceat(orders, starts)).mean()))
+
+
+def one_sided(signs):
+    """Mean one-sidedness of buckets cut between orders."""
+    return float((np.abs(np.add.reduceat(signs * orders, starts)) / np.add.reduceat(orders, starts)).mean())
+
+
+random = np.random.default_rng(1)
+chance = [one_sided(random.permutation(signs)) for _ in range(200)]
 
 # %%
-sided = float((np.abs(buckets["buy_qty"] - buckets["sell_qty"]) / bucket).mean())
+truth = one_sided(signs)
 lasted = (buckets["end_ns"] - buckets["start_ns"]) / 1e9
-above = sum(sided > one for one in chance)
+above = sum(truth > one for one in chance)
 say(
     f"VPIN ran from {vpin['vpin'].min():.2f} to {vpin['vpin'].max():.2f}. Half of the buckets took less than",
-    f"{np.median(lasted):.1f} s, the longest {lasted.max():.0f} s. **On average {sided:.0%} of a bucket was",
-    f"one-sided.** Had the same {len(orders):,} orders chosen their sides by lot, it would have been",
-    f"{np.mean(chance):.0%}; chance stayed below what we saw in {above} of {len(chance)} deals.",
+    f"{np.median(lasted):.1f} s, the longest {lasted.max():.0f} s. Cut between orders, **a bucket was {truth:.0%}",
+    f"one-sided on average.** Had the same {len(orders):,} orders chosen their sides by lot, it would have been",
+    f"{np.mean(chance):.0%}; the truth lay above {above} of {len(chance)} deals.",
 )
 
 # %% [markdown]
@@ -193,30 +199,32 @@ say(
 # take their time, it finds too little. The *signature plot* shows which it is.
 
 # %%
-every = np.array([0.1, 0.2, 0.5, 1, 2, 5, 10, 20])
-rough = {}
+window = (
+    20_000 if end_ns - begin_ns > 120e9 else 5_000
+)  # ms; a short recording has room for short windows only
+every = [ms for ms in (100, 200, 500, 1_000, 2_000, 5_000, 10_000, 20_000) if window % ms == 0]
+year, rough = 365 * 86_400_000, {}
 for price, kind in (("trade", "BOOK"), ("mid", "TICKER"), ("microprice", "TICKER")):
-    rough[price] = []
-    for step in every:
-        windows = analysis.realised_volatility(records, 20e9, step * 1e9, price, table=table, kind=kind)
-        rough[price].append(float(np.sqrt(windows["variance"].mean() / 20 * 86_400 * 365)))
-    plt.plot(every, np.array(rough[price]) * 100, "o-", ms=3, label=price)
+    options = {"price": price, "table": table, "kind": kind}
+    found = [analysis.realised_volatility(records, window * 10**6, ms * 10**6, **options) for ms in every]
+    rough[price] = [100 * float(np.sqrt(one["variance"].mean() * year / window)) for one in found]
+    plt.plot(np.array(every) / 1000, rough[price], "o-", ms=3, label=price)
 plt.xscale("log")
 plt.xlabel("seconds between two looks")
-plt.ylabel("% a year")
-plt.title("Signature plot: realised volatility, annualised")
+plt.title("Signature plot: realised volatility, % a year")
 _ = plt.legend()
 
 # %%
-windows = analysis.realised_volatility(records, 20e9, 1e9, "mid", table=table, kind="TICKER")
-each = windows["volatility"] * np.sqrt(86_400 * 365 / 20) * 100
-often, seldom = rough["mid"][0], rough["mid"][5]
-verdict = "moves took their time" if often < seldom else "prices jumped to and fro"
+windows = analysis.realised_volatility(records, window * 10**6, 10**9, table=table, kind="TICKER")
+each = windows["volatility"] * np.sqrt(year / window) * 100
+at = every.index(5_000)
+verdict = "moves took their time" if rough["mid"][0] < rough["mid"][at] else "prices jumped to and fro"
 say(
-    f"Looking ten times a second, mid seems to move by **{often:.0%} a year**, and trades by",
-    f"{rough['trade'][0]:.0%}; looking every five seconds, by {seldom:.0%} and {rough['trade'][5]:.0%}. So {verdict}",
-    f"in these minutes. And it is not one number: over {len(each)} windows of 20 s it ran from {each.min():.0f} %",
-    f"to {each.max():.0f} %, looking every second. Say how you looked before you say how rough it was.",
+    f"Looking ten times a second, mid seems to move by **{rough['mid'][0]:.0f} % a year**, and trades by",
+    f"{rough['trade'][0]:.0f} %; looking every five seconds, by {rough['mid'][at]:.0f} % and",
+    f"{rough['trade'][at]:.0f} %. So {verdict} in these minutes. And it is not one number: over {len(each)} windows of",
+    f"{window // 1000} s it ran from {each.min():.0f} % to {each.max():.0f} %, looking every second.",
+    "Say how you looked before you say how rough it was.",
 )
 
 # %% [markdown]
