@@ -13,7 +13,7 @@ import numpy as np
 
 import ringbook
 from ringbook import analysis, live
-from ringbook.engine.layout import KIND_TRADE
+from ringbook.engine.layout import GAP, KIND_TRADE
 
 plt.style.use("ringbook.mplstyle")
 
@@ -129,7 +129,7 @@ assert bus.book("BTCUSDT", strict=True).health == "LIVE"
 # The other books never noticed: one symbol's gap is one symbol's business.
 
 # %%
-print({symbol: len(bus.statuses(100, symbol)) for symbol in bus.symbols}, "changes of health")
+print({symbol: int((bus.statuses(100, symbol)["health"] == GAP).sum()) for symbol in bus.symbols}, "gaps")
 view.stop()
 demo.stop()
 

@@ -99,8 +99,11 @@ book
 # Ask for three hundred moments and you have a film. Shade says how much rested at each price.
 
 # %%
-times = np.linspace(books["recv_ns"][0] + 1, books["recv_ns"][-1], 300).astype(np.int64)
-held = records[analysis.rows_at(records, times, table=records.symbol_rows)]
+span_ns = int(books["recv_ns"][-1] - books["recv_ns"][0])
+times = books["recv_ns"][0] + np.linspace(0, span_ns, 300).astype(np.int64)  # a float cannot hold today's ns
+rows = analysis.rows_at(records, times, table=records.symbol_rows)
+assert (rows >= 0).all()  # negative where the book was not known
+held = records[rows]
 scale = 10.0 ** records.symbol_rows["price_digits"][0]
 low, high = np.percentile(held["price"][:, :, :12] / scale, (2, 98))
 grid, edges = np.zeros((80, len(times))), np.linspace(low, high, 81)
@@ -108,11 +111,12 @@ for column, one in enumerate(held):
     grid[:, column] = np.histogram(one["price"] / scale, edges, weights=one["qty"].astype(float))[0]
 
 # %%
-extent = (0, (times[-1] - times[0]) / 1e9, low, high)
+extent = (0, span_ns / 1e9, low, high)
 plt.imshow(np.log1p(grid), origin="lower", aspect="auto", extent=extent, cmap="Blues")
 seconds = (times - times[0]) / 1e9
 for side, colour in ((0, "C2"), (1, "C1")):
     plt.step(seconds, held["price"][:, side, 0] / scale, where="post", color=colour, lw=1)
+plt.ylim(low, high)
 plt.grid(False)
 plt.xlabel("seconds")
 _ = plt.title("The top twenty levels of both sides through the day; lines are best bid and ask")
