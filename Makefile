@@ -10,7 +10,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real bench bench-quick soak warm lint format clean
+.PHONY: help demo test real notebooks bench bench-quick soak warm lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,6 +29,10 @@ lint: $(VENV)/.test ## style and types only
 
 real: $(VENV)/.test ## recorded frames through real sockets, books checked by an independent oracle
 	$(RUN) -m tests.real
+
+notebooks: $(VENV)/.test ## run every notebook against the built-in exchange; notebooks/build.py writes them
+	@$(RUN) -m ringbook warm
+	$(RUN) -m pytest -q -ra -m notebooks
 
 bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md
 	$(RUN) -m benchmarks
