@@ -136,6 +136,6 @@ def test_notebook_runs(twin):
     path = f"{ROOT / 'src'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
     done = subprocess.run(
         [sys.executable, str(build.HERE / "build.py"), "--check", twin.stem],
-        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=600,
+        env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
