@@ -33,7 +33,6 @@ def build() -> Path | None:
         "build",
         "--release",
         "--quiet",
-        "--locked",
         "--manifest-path",
         str(CRATE / "Cargo.toml"),
     ]

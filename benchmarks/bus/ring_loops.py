@@ -2,22 +2,17 @@
 
 from ringbook.engine.jit import i64, kernel, void, words_in, words_out
 from ringbook.engine.kernels import llvm
+from ringbook.engine.kernels.cursor import CUR_MISSED, CUR_SEQ, CUR_SLEEPS, CURSOR_WORDS
+from ringbook.engine.kernels.idle import NEVER_SLEEP, wait_for_next
 from ringbook.engine.kernels.ring import claim, commit, newest_after_lap, publish_head, read_record
-from ringbook.engine.kernels.wait import (
-    WAIT_READY,
-    WAIT_SUSPECT,
-    WAKE_MISSED,
-    WAKE_OPEN,
-    judge_wake,
-    sleep_until,
-    spin_until,
-)
-from ringbook.engine.layout import CTL_WAKE, GEO_SLOT_WORDS, H_HEAD, READ_EARLY, READ_OK
+from ringbook.engine.kernels.wait import spin_until
+from ringbook.engine.layout import GEO_SLOT_WORDS, READ_EARLY, READ_OK
 
 ROWS = 61
 FIRST, COUNT, STEP_NS, BATCH, SLEEP_NS, SPIN_TICKS = range(6)  # the numbers of a job
-ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS, SUSPECT_WORD, SUSPECT_HEAD = range(8)  # of a result
-RESULT_WORDS = 8  # then one latency per accepted record
+ACCEPTED, LOST, WRONG, ELAPSED, MISSED, SLEEPS = range(6)  # of a result
+CURSOR = 8  # word of a result where our reader's cursor lies
+RESULT_WORDS = CURSOR + CURSOR_WORDS  # then one latency per accepted record
 BEFORE_NS = 1_000_000  # from the start to the first send
 
 
@@ -85,31 +80,6 @@ def write_all(words, ctl, geo, rows, job, result):
     result[ACCEPTED] = job[COUNT]
 
 
-@kernel(void(words_in, words_out, words_in, i64, words_in, words_out))
-def wait_for(words, ctl, geo, seq, job, result):
-    """Spin, or spin and then sleep, once, until the record may be there.
-
-    words   int64[:], the ring's file
-    ctl     int64[CTL_WORDS]
-    geo     int64[GEO_LENGTH]
-    seq     the seq expected next
-    job     int64[6]
-    result  int64[RESULT_WORDS + COUNT]
-    """
-    if spin_until(words, geo, seq, job[SPIN_TICKS]) == WAIT_READY or job[SLEEP_NS] == 0:
-        return
-    result[SLEEPS] += 1
-    if result[SUSPECT_HEAD] != 0:  # a wake-up seemed lost: the writer's next deeds tell
-        verdict = judge_wake(words, ctl, result[SUSPECT_WORD], result[SUSPECT_HEAD])
-        result[MISSED] += verdict == WAKE_MISSED
-        result[SUSPECT_HEAD] *= verdict == WAKE_OPEN
-    word = llvm.load_acquire(ctl, CTL_WAKE)
-    if sleep_until(words, ctl, geo, seq, job[SLEEP_NS]) == WAIT_SUSPECT:
-        head = llvm.load_acquire(words, H_HEAD)
-        if llvm.wrapping_sub(head, seq) > 0:
-            result[SUSPECT_WORD], result[SUSPECT_HEAD] = word, head
-
-
 @kernel(void(words_in, words_out, words_in, words_out, words_in, words_out))
 def read_all(words, ctl, geo, out, job, result):
     """Read the job's records, sum each, and note each one's latency when the writer is paced.
@@ -122,6 +92,8 @@ def read_all(words, ctl, geo, out, job, result):
     result  int64[RESULT_WORDS + COUNT]
     """
     seq, end, begun = job[FIRST], job[FIRST] + job[COUNT], i64(0)
+    cursor = result[CURSOR:RESULT_WORDS]
+    sleep_ns = job[SLEEP_NS] if job[SLEEP_NS] else NEVER_SLEEP
     while seq < end:
         code = read_record(words, geo, seq, out)
         if code == READ_OK:
@@ -133,11 +105,13 @@ def read_all(words, ctl, geo, out, job, result):
             result[ACCEPTED] += 1
             seq += 1
         elif code == READ_EARLY:
-            wait_for(words, ctl, geo, seq, job, result)
+            cursor[CUR_SEQ] = seq
+            wait_for_next(words, ctl, geo, cursor, job[SPIN_TICKS], sleep_ns)
         else:
             newest = newest_after_lap(words, geo, seq)
             result[LOST] += newest - seq
             seq = newest
+    result[MISSED], result[SLEEPS] = cursor[CUR_MISSED], cursor[CUR_SLEEPS]
     result[ELAPSED] = llvm.clock_ns(llvm.CLOCK_MONOTONIC) - begun
 
 
