@@ -21,6 +21,7 @@ demo: $(VENV)/.demo ## built-in exchange, engine, pinned reader, live ladders fo
 test: lint ## style, types and all tests
 	@$(RUN) -m ringbook warm
 	$(RUN) -m pytest -q -ra -n $(JOBS) --dist loadfile
+	$(RUN) -m pytest -q -ra -m alone
 
 lint: $(VENV)/.test ## style and types only
 	$(RUN) -m ruff check

@@ -11,11 +11,13 @@ from hypothesis import HealthCheck, settings
 
 # Examples of a cold machine compile kernels, and no timing is asserted anywhere: no deadline.
 settings.register_profile(
-    "ringbook", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "patient", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.register_profile("soak", parent=settings.get_profile("ringbook"), max_examples=2_000)
+PATIENT = settings.get_profile("patient")
+settings.register_profile("ringbook", parent=PATIENT, max_examples=60)
+settings.register_profile("soak", parent=PATIENT, max_examples=2_000)
 # A landing must not hang on luck: CI draws the same examples each time; `make test` and the soak explore.
-settings.register_profile("ci", parent=settings.get_profile("ringbook"), derandomize=True)
+settings.register_profile("ci", parent=PATIENT, derandomize=True, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ringbook"))
 
 
