@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import struct
 import termios
-import time
 from typing import Any
 
 import aiohttp
@@ -23,6 +22,7 @@ from ..engine.kernels.frames import (
 )
 from ..engine.pipeline import DRAINED
 from ..engine.workspace import W_CURSOR, W_HAND_CODE, W_HAND_LENGTH, W_HAND_START, W_HAND_TAG, W_NEED_BYTES
+from .clock import MACHINE, Clock
 from .feed import Feed
 from .sources import (
     CLOSE_PROTOCOL_ERROR,
@@ -42,9 +42,12 @@ BACKLOG = layout.C["backlog_bytes"]
 class DirectSource(asyncio.BufferedProtocol):
     """Reads a websocket into one numpy buffer; one jitted call per socket read."""
 
-    def __init__(self, feed: Feed, receiver: Receiver, max_message_bytes: int) -> None:
+    def __init__(
+        self, feed: Feed, receiver: Receiver, max_message_bytes: int, clock: Clock = MACHINE
+    ) -> None:
         self.feed, self.receiver = feed, receiver
         self.pipeline = feed.pipeline
+        self._wall_ns, self._mono_ns = clock.wall_ns, clock.mono_ns
         self.fragments = Fragments(max_message_bytes)
         self.max_message_bytes = max_message_bytes
         self._reads = 0
@@ -86,7 +89,7 @@ class DirectSource(asyncio.BufferedProtocol):
 
     def buffer_updated(self, nbytes: int) -> None:
         """A socket read has landed: stamp it, take all complete frames, hand what is left to Python."""
-        recv_ns, mono_ns = time.time_ns(), time.monotonic_ns()
+        recv_ns, mono_ns = self._wall_ns(), self._mono_ns()
         if self._ended or not self.receiver.listening:
             self.begin = self.end = 0  # the socket is being closed: make room, read nothing
             return

@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import random
-import time
 
 import numpy as np
 
 from ..engine import layout
 from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
+from .clock import MACHINE, Clock
 from .feed import Feed
 from .rest import Rest
 from .venues.base import Venue
@@ -23,8 +23,8 @@ class Fetching:
     limit  levels a side asked of REST
     """
 
-    def __init__(self, venue: Venue, limit: int, rng: random.Random) -> None:
-        self.limit = limit
+    def __init__(self, venue: Venue, limit: int, rng: random.Random, clock: Clock = MACHINE) -> None:
+        self.limit, self.clock = limit, clock
         self.scheduler = SnapshotScheduler(venue.depth_weight(limit), venue.limits.weight_per_min, rng)
         self._under_way: set[asyncio.Task] = set()
 
@@ -66,7 +66,7 @@ class Fetching:
     async def _fetch(self, fetch: Fetch) -> None:
         instrument = self.feed.known[fetch.symbol_id]
         reply = await self.rest.depth(instrument.name, self.limit)
-        now_ns, scheduler = time.monotonic_ns(), self.scheduler
+        now_ns, scheduler = self.clock.mono_ns(), self.scheduler
         if reply.weight_used >= 0:
             scheduler.weight_used(now_ns, reply.weight_used)
         if reply.status != 200:
@@ -78,7 +78,7 @@ class Fetching:
             scheduler.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
             return
         try:
-            code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, time.time_ns(), now_ns)
+            code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, self.clock.wall_ns(), now_ns)
         except Exception:
             scheduler.failed(fetch, now_ns)  # or its place among the flights would never be free again
             raise

@@ -10,6 +10,7 @@ import aiohttp
 from ..engine.backoff import NS_PER_S
 from ..engine.rollover import Stagger
 from .assembly import open_attempts, open_connection, share_out
+from .clock import MACHINE, Clock
 from .config import EngineConfig
 from .feed import Feed
 from .lane import LEGS, Lane, Owner
@@ -28,10 +29,10 @@ class Lanes:
 
     def __init__(
         self, config: EngineConfig, venue: Venue, feed: Feed, owner: Owner,
-        session: aiohttp.ClientSession, tls: Any, rng: random.Random,
+        session: aiohttp.ClientSession, tls: Any, rng: random.Random, clock: Clock = MACHINE,
     ) -> None:  # fmt: skip
         self.config, self.venue, self.feed, self.owner = config, venue, feed, owner
-        self.session, self.tls, self.rng = session, tls, rng
+        self.session, self.tls, self.rng, self.clock = session, tls, rng, clock
         self.attempts, self.stagger = open_attempts(venue), Stagger()
         self.lanes: list[Lane] = []
         self._made = 0
@@ -50,7 +51,7 @@ class Lanes:
         self._made += 1
         return Link(
             name, self.venue.ws_address(lane.group), machine, self.session, self.tls, self.feed, lane,
-            config.source, config.max_message_bytes, slot,
+            config.source, config.max_message_bytes, slot, self.clock,
         )  # fmt: skip
 
     # -- streams

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import logging
 import ssl
-import time
 from collections.abc import Coroutine, Sequence
 from typing import Any, Protocol
 
@@ -12,6 +11,7 @@ import aiohttp
 
 from ..engine import connection as machine
 from ..engine.connection import Action, Connection
+from .clock import MACHINE, Clock
 from .direct import DirectSource
 from .feed import Feed
 from .rest import ERRORS, retry_after_ns
@@ -52,12 +52,12 @@ class Reception:
     def on_seen(self) -> None:
         """Bytes arrived."""
         if self._current:
-            self.link.connection.seen(time.monotonic_ns())
+            self.link.connection.seen(self.link.clock.mono_ns())
 
     def on_ping(self, payload: bytes) -> None:
         """Answer."""
         if self._current:
-            self._tell(self.link.connection.pinged(time.monotonic_ns(), payload))
+            self._tell(self.link.connection.pinged(self.link.clock.mono_ns(), payload))
 
     def on_pong(self, payload: bytes) -> None:
         """Being seen is enough."""
@@ -65,17 +65,17 @@ class Reception:
     def on_close(self, code: int, reason: str) -> None:
         """The venue closes."""
         if self._current:
-            self._tell(self.link.connection.closed(time.monotonic_ns(), code, reason))
+            self._tell(self.link.connection.closed(self.link.clock.mono_ns(), code, reason))
 
     def on_violation(self, code: int, reason: str) -> None:
         """The venue broke the protocol."""
         if self._current:
-            self._tell(self.link.connection.violated(time.monotonic_ns(), code, reason))
+            self._tell(self.link.connection.violated(self.link.clock.mono_ns(), code, reason))
 
     def on_lost(self, reason: str) -> None:
         """The socket is gone."""
         if self._current:
-            self._tell(self.link.connection.lost(time.monotonic_ns(), reason))
+            self._tell(self.link.connection.lost(self.link.clock.mono_ns(), reason))
 
 
 class Link:
@@ -100,8 +100,9 @@ class Link:
         source: str,
         max_message_bytes: int,
         slot: int = 0,
+        clock: Clock = MACHINE,
     ) -> None:
-        self.slot = slot
+        self.slot, self.clock = slot, clock
         self.name, self.url, self.connection, self.session, self.tls = name, url, connection, session, tls
         self.feed, self.hooks, self.source, self.max_message_bytes = feed, hooks, source, max_message_bytes
         self.attempt = 0
@@ -132,11 +133,11 @@ class Link:
 
     def tick(self) -> None:
         """Give the machine the time."""
-        self.perform(self.connection.tick(time.monotonic_ns()))
+        self.perform(self.connection.tick(self.clock.mono_ns()))
 
     async def finish(self) -> None:
         """Stop for good and wait for what is under way, briefly."""
-        self.perform(self.connection.stop(time.monotonic_ns()))
+        self.perform(self.connection.stop(self.clock.mono_ns()))
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSE_S)
         for task in self._tasks:
@@ -197,18 +198,18 @@ class Link:
         reason = f"{type(error).__name__}: {error}".rstrip(": ")
         log.warning("%s: %s refused the connection: %s; trying again", self.name, self.url, reason)
         if number == self.attempt:
-            self.perform(self.connection.failed(time.monotonic_ns(), reason, wait_ns))
+            self.perform(self.connection.failed(self.clock.mono_ns(), reason, wait_ns))
 
     async def _read(self, ws: aiohttp.ClientWebSocketResponse, number: int) -> None:
         self.ws, self.reception = ws, Reception(self, number)
         reception = self.reception
         obstacle = direct_obstacle(ws) if self.source == "direct" else "asked for"
         self.reading = "plain" if obstacle else "direct"
-        self.perform(self.connection.opened(time.monotonic_ns()))
+        self.perform(self.connection.opened(self.clock.mono_ns()))
         if obstacle is None:
             # No await since the handshake: nothing the venue sent can have been parsed by aiohttp.
-            DirectSource(self.feed, reception, self.max_message_bytes).take_over(ws)
+            DirectSource(self.feed, reception, self.max_message_bytes, self.clock).take_over(ws)
             return
         if self.source == "direct":
             log.warning("%s: reading with `plain`, not `direct`: %s", self.name, obstacle)
-        await run_plain(ws, self.feed, reception)
+        await run_plain(ws, self.feed, reception, self.clock)

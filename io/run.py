@@ -1,12 +1,9 @@
 """The engine process: one bus, one feed, its lanes of websockets, snapshots within the venue's budget."""
 
 import asyncio
-import gc
 import logging
 import os
-import random
 import signal
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +15,7 @@ from ..engine.instruments import Instrument, InstrumentError
 from ..engine.pipeline import ingest_room
 from ..engine.slow import Rejected
 from . import show
-from .assembly import choose_instruments, open_bus, open_pipeline, stream_names
+from .assembly import choose_instruments, open_pipeline, stream_names
 from .config import EngineConfig
 from .errors import RingbookError
 from .feed import Feed
@@ -27,9 +24,9 @@ from .host import event_loop, pin
 from .lane import Lane
 from .lanes import Lanes
 from .link import Link
+from .outside import Outside
 from .reload import Reloads
 from .rest import Rest, trust
-from .sources import EarlyBytes
 from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
 from .watch import Watch
 
@@ -42,13 +39,17 @@ EXCHANGE_INFO_TRIES = 3  # of a subscription while running; at the start there i
 class Engine:
     """One venue, published on one bus."""
 
-    def __init__(self, config: EngineConfig, say: Callable[[str], None], fast: bool = False) -> None:
+    def __init__(
+        self, config: EngineConfig, say: Callable[[str], None], fast: bool = False,
+        outside: Outside | None = None,
+    ) -> None:  # fmt: skip
         self.config, self.say, self.fast = config, say, fast  # fast: aiofastnet serves the loop
+        self.outside = outside or Outside()
+        self.clock, self.rng = self.outside.clock, self.outside.rng
         group_urls = {"market": config.ws_market_url or None}
         self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
-        self.rng = random.Random()
         limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
-        self.fetching = Fetching(self.venue, limit, self.rng)
+        self.fetching = Fetching(self.venue, limit, self.rng, self.clock)
         self.stopping = asyncio.Event()
 
     @property
@@ -60,18 +61,17 @@ class Engine:
     async def run(self, ready: Callable[..., None]) -> None:
         """Follow the venue until told to stop."""
         tls = trust(self.config.ca_file)
-        async with aiohttp.ClientSession(ws_response_class=EarlyBytes) as session:
+        async with self.outside.session() as session:
             self.rest = Rest(session, self.venue, tls)
             instruments = await self._instruments(self.config.symbols)
             if instruments is None:
                 return
             self._open(instruments, session, tls)
             try:
-                self.lanes.add(list(self._streams), time.monotonic_ns())
+                self.lanes.add(list(self._streams), self.clock.mono_ns())
                 self.say(self._start_line())
                 ready(bus=self.bus.name, pid=os.getpid(), path=str(self.bus.path))
-                gc.collect()
-                gc.freeze()  # what lives now lives for months: not to be walked again
+                self.outside.settle()
                 await self._follow()
             finally:
                 await self._stop()
@@ -93,7 +93,7 @@ class Engine:
         return None
 
     def _open(self, instruments: list[Instrument], session: aiohttp.ClientSession, tls: Any) -> None:
-        self.bus = open_bus(self.config, self.venue)
+        self.bus = self.outside.bus(self.config, self.venue)
         self.pipeline = open_pipeline(self.config, self.venue, self.bus)
         self.feed = Feed(
             self.pipeline,
@@ -108,8 +108,8 @@ class Engine:
             self.feed.add_instrument(instrument)
         self._streams = stream_names(self.config, self.venue, self.config.symbols)
         self.feed.add_streams(self._streams)
-        self.lanes = Lanes(self.config, self.venue, self.feed, self, session, tls, self.rng)
-        self.watch = Watch(self.config, self.feed, self.lanes, self.rng)
+        self.lanes = Lanes(self.config, self.venue, self.feed, self, session, tls, self.rng, self.clock)
+        self.watch = Watch(self.config, self.feed, self.lanes, self.rng, self.clock)
         self.fetching.begin(self.feed, self.rest)
 
     def _start_line(self) -> str:
@@ -127,8 +127,8 @@ class Engine:
             await asyncio.sleep(TICK_S)
 
     def _turn(self) -> None:
-        now_ns = time.monotonic_ns()
-        self.bus.beat(time.time_ns())
+        now_ns = self.clock.mono_ns()
+        self.bus.beat(self.clock.wall_ns())
         self.lanes.tick(now_ns)
         if self.pipeline.is_shared:
             self._stamp()
@@ -138,7 +138,7 @@ class Engine:
         self.feed.poll_changed()
 
     def _stamp(self) -> None:
-        self.pipeline.stamp(time.time_ns(), time.monotonic_ns())
+        self.pipeline.stamp(self.clock.wall_ns(), self.clock.mono_ns())
 
     # -- symbols while running
     async def subscribe(self, symbols: Sequence[str]) -> None:
@@ -159,7 +159,7 @@ class Engine:
             self.feed.add_instrument(instrument)
         names = stream_names(self.config, self.venue, [one.name for one in instruments])
         self.feed.add_streams(names)
-        self.lanes.add(list(names), time.monotonic_ns())
+        self.lanes.add(list(names), self.clock.mono_ns())
         self._begin(
             [
                 self.feed.ids[symbol]
@@ -176,14 +176,14 @@ class Engine:
                 streams = [
                     name for name, (owner, kind) in self.feed.names.items() if owner == symbol_id and kind
                 ]
-                self.lanes.remove(streams, time.monotonic_ns())
+                self.lanes.remove(streams, self.clock.mono_ns())
                 self._end([symbol_id], layout.CAUSE_UNSUBSCRIBED)
                 self.feed.remove_symbol(symbol)
                 log.info("%s: unsubscribed", symbol.decode())
 
     def _begin(self, symbol_ids: list[int]) -> None:
         """These books' streams are being subscribed: diffs are buffered, snapshots wanted."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.clock.mono_ns()
         self._stamp()
         for symbol_id in symbol_ids:
             self.pipeline.start_sync(symbol_id)
@@ -209,17 +209,17 @@ class Engine:
     # -- listener of the feed
     def on_changed(self) -> None:
         """Some state changed: want exactly the snapshots the symbols want."""
-        self.fetching.follow_wants(time.monotonic_ns())
+        self.fetching.follow_wants(self.clock.mono_ns())
 
     def on_rescaled(self, old_id: int, new_id: int) -> None:
         """A symbol goes on in another row."""
         self.fetching.cancel([old_id])
         self.watch.end([old_id])
-        self.watch.begin([new_id], time.monotonic_ns())
+        self.watch.begin([new_id], self.clock.mono_ns())
 
     def on_reply(self, body: dict[str, Any]) -> None:
         """An ack, an error or a notice, for the connection that brought it."""
-        reply, now_ns, link = self.venue.classify(body), time.monotonic_ns(), self.feed.origin.link
+        reply, now_ns, link = self.venue.classify(body), self.clock.mono_ns(), self.feed.origin.link
         if isinstance(reply, Ack):
             self.pipeline.count("acks")
             link.perform(link.connection.acknowledged(now_ns, reply.id))

@@ -8,12 +8,12 @@ Both tell a `Receiver` the same things in the same order.
 """
 
 import struct
-import time
 from typing import Any, Protocol
 
 import aiohttp
 
 from ..engine.kernels.frames import OP_CONTINUATION
+from .clock import MACHINE, Clock
 from .feed import Feed
 
 CLOSE_PROTOCOL_ERROR, CLOSE_TOO_BIG = 1002, 1009
@@ -120,7 +120,9 @@ class Fragments:
         return bool(self.parts)
 
 
-async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: Receiver) -> None:
+async def run_plain(
+    ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: Receiver, clock: Clock = MACHINE
+) -> None:
     """Read whole messages from aiohttp until the connection ends.
 
     To be awaited with no other await since `ws_connect`: the bytes EarlyBytes kept must go back before the
@@ -133,7 +135,7 @@ async def run_plain(ws: aiohttp.ClientWebSocketResponse, feed: Feed, receiver: R
         message = await ws.receive()
         if not receiver.listening:
             break
-        recv_ns, mono_ns = time.time_ns(), time.monotonic_ns()
+        recv_ns, mono_ns = clock.wall_ns(), clock.mono_ns()
         kind = message.type
         if kind in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
             data = message.data

@@ -2,7 +2,6 @@
 
 import logging
 import random
-import time
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from ..engine.backoff import NS_PER_S, Budget
 from ..engine.retries import Retries
 from ..engine.watchdog import FINE, LegWatch, StuckBooks, Watchdog
 from ..engine.workspace import PHASE_IDLE, PHASE_SYNCED
+from .clock import MACHINE, Clock
 from .config import EngineConfig
 from .feed import Feed
 from .lanes import Lanes
@@ -29,8 +29,10 @@ class Watch:
     lanes  where a silent stream is asked for again
     """
 
-    def __init__(self, config: EngineConfig, feed: Feed, lanes: Lanes, rng: random.Random) -> None:
-        self.feed, self.lanes = feed, lanes
+    def __init__(
+        self, config: EngineConfig, feed: Feed, lanes: Lanes, rng: random.Random, clock: Clock = MACHINE
+    ) -> None:
+        self.feed, self.lanes, self.clock = feed, lanes, clock
         limits = (config.stale_floor_s, config.stale_ceiling_s, config.first_frame_s)
         states = feed.pipeline.space.states
         self.dog = Watchdog(len(states), *(int(seconds * NS_PER_S) for seconds in limits))
@@ -74,7 +76,7 @@ class Watch:
             log.warning("%s: its depth stream is silent", self.feed.known[change.index].name)
             if pipeline.space.states[change.index]["health"] == layout.LIVE:
                 pipeline.count("stale_streams")
-                pipeline.stamp(time.time_ns(), now_ns)
+                pipeline.stamp(self.clock.wall_ns(), now_ns)
                 pipeline.tell_health(change.index, layout.STALE, layout.CAUSE_STALE)
 
     def _find_standing(self, now_ns: int) -> None:
@@ -85,7 +87,7 @@ class Watch:
         )
         counts = pipeline.space.arrivals[:, layout.KIND_BOOK, 1].copy()
         for symbol_id in self.standing.poll(synced, states["book_id"], counts):
-            pipeline.stamp(time.time_ns(), now_ns)
+            pipeline.stamp(self.clock.wall_ns(), now_ns)
             pipeline.lose(symbol_id, layout.CAUSE_SEQUENCE_GAP)
             log.warning("%s: its update ids have jumped back", self.feed.known[symbol_id].name)
 
@@ -124,5 +126,5 @@ class Watch:
         for symbol_id in self.stuck.due(now_ns):
             if symbol_id in now_stuck:
                 log.warning("%s: trying its book again", self.feed.known[symbol_id].name)
-                self.feed.pipeline.stamp(time.time_ns(), now_ns)
+                self.feed.pipeline.stamp(self.clock.wall_ns(), now_ns)
                 self.feed.pipeline.start_sync(symbol_id)

@@ -14,8 +14,7 @@ from ringbook.engine import layout
 from ringbook.engine.instruments import from_steps
 from ringbook.engine.pipeline import Pipeline
 from ringbook.engine.slow import Rejected
-from ringbook.io import direct as direct_room
-from ringbook.io import sources as plain_room
+from ringbook.io.clock import Clock
 from ringbook.io.direct import READ_BYTES, DirectSource
 from ringbook.io.feed import Feed
 from ringbook.io.memory_bus import MemoryBus
@@ -110,25 +109,18 @@ def make() -> tuple[Feed, Script]:
     return feed, script
 
 
-class Stopped:
+class Stopped(Clock):
     """The clock of both sources stands still, so that their records can be compared to the bit."""
 
-    @staticmethod
-    def time_ns() -> int:
-        return 1000
-
-    monotonic_ns = time_ns
+    wall_ns = mono_ns = staticmethod(lambda: 1000)
 
 
-@pytest.fixture(autouse=True)
-def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(direct_room, "time", Stopped)
-    monkeypatch.setattr(plain_room, "time", Stopped)
+STOPPED = Stopped()
 
 
 def by_direct(chunks: list[bytes]) -> tuple[Feed, Script, DirectSource]:
     feed, script = make()
-    source = DirectSource(feed, script, MAX_BYTES)
+    source = DirectSource(feed, script, MAX_BYTES, STOPPED)
     source.socket = None
     for chunk in chunks:
         while chunk:
@@ -170,7 +162,7 @@ def by_plain(data: bytes) -> tuple[Feed, Script]:
     feed, script = make()
 
     async def read() -> None:
-        await run_plain(Parsed(data), feed, script)  # type: ignore[arg-type]
+        await run_plain(Parsed(data), feed, script, STOPPED)  # type: ignore[arg-type]
 
     asyncio.run(read())
     return feed, script
@@ -245,7 +237,7 @@ def test_violations_close_with_the_right_code_and_end_reading(data: bytes, code:
 def test_a_large_message_grows_the_buffer_and_no_more() -> None:
     feed, script = make()
     feed.pipeline.work[28] = 8 << 20  # W_MAX_MESSAGE
-    source = DirectSource(feed, script, 8 << 20)
+    source = DirectSource(feed, script, 8 << 20, STOPPED)
     source.socket = None
     big = b'{"result":"' + b"z" * (3 << 20) + b'","id":7}'
     data = encode(Frame(1, big)) + encode(Frame(1, diff(11)))

@@ -9,29 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbook.engine import layout
-from ringbook.io import sources as plain_room
 from ringbook.io.direct import READ_BYTES, DirectSource
-from ringbook.io.sources import AIOHTTP_NEEDS, EarlyBytes, direct_obstacle, parse_close
+from ringbook.io.sources import AIOHTTP_NEEDS, EarlyBytes, Receiver, direct_obstacle, parse_close
 
 from .model.frames import Frame, encode
 from .test_frame_sources import (
     MAX_BYTES,
+    STOPPED,
     STREAM,
     Script,
-    Stopped,
     by_direct,
     by_plain,
     diff,
     make,
     records,
 )
-
-
-@pytest.fixture(autouse=True)
-def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringbook.io.direct.time", Stopped)
-    monkeypatch.setattr(plain_room, "time", Stopped)
-
 
 GOOD = b"".join(map(encode, STREAM[:9]))
 ENDS = {
@@ -96,7 +88,7 @@ def test_one_byte_at_a_time() -> None:
 def test_room_is_made_by_moving_what_is_left() -> None:
     """Many buffers' worth of frames, in reads of awkward sizes, stay in the first buffer."""
     feed, script = make()
-    source = DirectSource(feed, script, MAX_BYTES)
+    source = DirectSource(feed, script, MAX_BYTES, STOPPED)
     source.socket = None
     first, count = source.buf, 12_000
     data = memoryview(b"".join(encode(Frame(1, diff(11 + i, 3))) for i in range(count)))
@@ -193,5 +185,5 @@ def test_kept_bytes_go_back_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_script_is_a_whole_receiver() -> None:
     """The listener of these tests hears everything a source can say."""
-    names = [name for name in vars(plain_room.Receiver) if name.startswith("on_")]
+    names = [name for name in vars(Receiver) if name.startswith("on_")]
     assert all(hasattr(Script, name) for name in names)

@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ringbook.io import sources as plain_room
 from ringbook.io.direct import DirectSource
 from ringbook.io.exchange.tls import Certificate, client_context
 from ringbook.io.host import event_loop
@@ -21,19 +20,12 @@ from .model.frames import Frame, encode
 from .raw_server import PATIENCE_S, accept
 from .test_frame_sources import (
     MAX_BYTES,
-    Stopped,
+    STOPPED,
     by_plain,
     diff,
     make,
     records,
 )
-
-
-@pytest.fixture(autouse=True)
-def _stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ringbook.io.direct.time", Stopped)
-    monkeypatch.setattr(plain_room, "time", Stopped)
-
 
 FRAMES = [Frame(1, diff(11)), Frame(9, b"hello"), Frame(1, diff(12, 9)), Frame(1, diff(13))]
 
@@ -104,9 +96,9 @@ async def read_early(
 
         following = asyncio.create_task(follow())
         if source == "direct":
-            DirectSource(feed, script, MAX_BYTES).take_over(ws)
+            DirectSource(feed, script, MAX_BYTES, STOPPED).take_over(ws)
         else:
-            await run_plain(ws, feed, script)
+            await run_plain(ws, feed, script, STOPPED)
         await following
     return records(feed), script.heard
 
