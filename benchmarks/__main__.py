@@ -35,6 +35,7 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--seconds", "10", "--rounds", "3"],
         ["--seconds", "2", "--rounds", "1"],
     ),
+    "hostile": ("A hostile world", ["--minutes", "12"], ["--minutes", "1"]),
 }
 SOAK = "The bus under torture"  # written by hand from the line that `make soak` prints
 

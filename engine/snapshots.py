@@ -13,6 +13,7 @@ TOO_OLD_NS = NS_PER_S // 2  # a lagging node: the same answer for a while, so do
 FLIGHTS_MAX = 8
 BAN_NS = 120 * NS_PER_S  # a 418 without Retry-After: the shortest ban the venue gives
 SHARE = 0.8  # of the venue's weight; the rest is for exchangeInfo and other clients at this address
+SPARE = 0.05  # never used, even beside others: a restarted engine must ask once before it knows
 RESYNC, FIRST_SYNC = 0, 1  # priorities
 
 
@@ -38,11 +39,13 @@ class SnapshotScheduler:
 
     weight       request weight of one snapshot
     per_minute   the venue's weight per minute and address
+    minute_ns    how long that minute lasts; tests shorten it
     """
 
     weight: int
     per_minute: int
     rng: random.Random
+    minute_ns: int = 60 * NS_PER_S
     wants: dict[int, _Want] = field(default_factory=dict)
     paused_until_ns: int = 0
     numbers: int = 0
@@ -50,7 +53,7 @@ class SnapshotScheduler:
     budget: Budget = field(init=False)
 
     def __post_init__(self) -> None:
-        self.budget = Budget(max(self.weight, int(self.per_minute * SHARE)), 60 * NS_PER_S)
+        self.budget = Budget(max(self.weight, int(self.per_minute * SHARE)), self.minute_ns)
 
     def want(self, symbol_id: int, now_ns: int, priority: int = FIRST_SYNC) -> None:
         """A symbol needs a snapshot; asking twice changes nothing but a more urgent priority."""
@@ -78,17 +81,21 @@ class SnapshotScheduler:
 
     def failed(self, fetch: Fetch, now_ns: int, status: int = 0, retry_after_ns: int = 0) -> None:
         """No usable answer. 429, 418 and any Retry-After pause every request."""
-        if status in (418, 429) or retry_after_ns:
-            ban_ns = retry_after_ns or (BAN_NS if status == 418 else 0)
-            pause_ns = max(ban_ns, NS_PER_S)
-            self.paused_until_ns = max(self.paused_until_ns, now_ns + pause_ns)
+        self.refused(now_ns, status, retry_after_ns)
         want = self._current(fetch)
         if want:
             want.in_flight, want.due_ns = 0, now_ns + want.backoff.next_ns(retry_after_ns)
 
+    def refused(self, now_ns: int, status: int, retry_after_ns: int = 0) -> None:
+        """An answer to any request of this address: 429, 418 and any Retry-After pause every snapshot."""
+        if status in (418, 429) or retry_after_ns:
+            ban_ns = retry_after_ns or (BAN_NS if status == 418 else 0)
+            pause_ns = max(ban_ns, NS_PER_S)
+            self.paused_until_ns = max(self.paused_until_ns, now_ns + pause_ns)
+
     def weight_used(self, now_ns: int, used: int) -> None:
         """The venue's own count of this minute's weight: others may share the address."""
-        missing = int(used - self.per_minute * (1 - SHARE)) - self.budget.used(now_ns)
+        missing = int(used - self.per_minute * (1 - SHARE - SPARE)) - self.budget.used(now_ns)
         if missing > 0:
             self.budget.spend(now_ns, missing)
 
@@ -126,4 +133,4 @@ class SnapshotScheduler:
     def seconds_for(self, symbols: int) -> float:
         """Expected time to sync so many symbols from nothing, the budget alone considered."""
         per_window = max(1, self.budget.amount // self.weight)
-        return 60.0 * ((symbols - 1) // per_window) if symbols else 0.0
+        return self.minute_ns / NS_PER_S * ((symbols - 1) // per_window) if symbols else 0.0

@@ -11,7 +11,7 @@ from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
 from .clock import MACHINE, Clock
 from .feed import Feed
-from .rest import Rest
+from .rest import Rest, RestReply
 from .venues.base import Venue
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,13 @@ class Fetching:
     def begin(self, feed: Feed, rest: Rest) -> None:
         """From now on there is somebody to ask, and to give it to."""
         self.feed, self.rest = feed, rest
+
+    def heard(self, reply: RestReply) -> None:
+        """An answer of REST, of any request: the venue's own count of the weight, and its refusals."""
+        now_ns = time.monotonic_ns()
+        if reply.weight_used >= 0:
+            self.scheduler.weight_used(now_ns, reply.weight_used)
+        self.scheduler.refused(now_ns, reply.status, reply.retry_after_ns)
 
     def want_first(self, symbol_ids: list[int], now_ns: int) -> None:
         """These symbols begin."""
@@ -67,8 +74,6 @@ class Fetching:
         instrument = self.feed.known[fetch.symbol_id]
         reply = await self.rest.depth(instrument.name, self.limit)
         now_ns, scheduler = self.clock.mono_ns(), self.scheduler
-        if reply.weight_used >= 0:
-            scheduler.weight_used(now_ns, reply.weight_used)
         if reply.status != 200:
             self.feed.pipeline.count("snapshot_failures")
             log.warning("%s: no snapshot: %s", instrument.name, reply.reason)

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import aiohttp
@@ -49,10 +50,16 @@ def trust(ca_file: str) -> ssl.SSLContext | bool:
 
 
 class Rest:
-    """Asks one venue."""
+    """Asks one venue.
 
-    def __init__(self, session: aiohttp.ClientSession, venue: Venue, tls: ssl.SSLContext | bool) -> None:
-        self.session, self.venue, self.tls = session, venue, tls
+    heard  told of every answer: each one counts against the same weight, and any may bring a ban
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, venue: Venue, tls: ssl.SSLContext | bool,
+        heard: Callable[[RestReply], None],
+    ) -> None:  # fmt: skip
+        self.session, self.venue, self.tls, self.heard = session, venue, tls, heard
         self.timeout = aiohttp.ClientTimeout(total=TIMEOUT_S, connect=10.0)
 
     async def get(self, url: str, **query: str) -> RestReply:
@@ -67,20 +74,22 @@ class Rest:
                     else f"HTTP {answer.status}: {body[:200].decode(errors='replace')}"
                 )
                 weight = int(used) if used.isdigit() and len(used) < 9 else -1
-                return RestReply(answer.status, body, retry_after_ns(answer.headers), weight, reason)
+                reply = RestReply(answer.status, body, retry_after_ns(answer.headers), weight, reason)
         except ERRORS as error:
             return RestReply(0, reason=f"{type(error).__name__}: {error}".rstrip(": "))
+        self.heard(reply)
+        return reply
 
     async def depth(self, symbol: str, limit: int) -> RestReply:
         """A depth snapshot."""
         return await self.get(self.venue.depth_address(symbol), symbol=symbol, limit=str(limit))
 
-    async def exchange_info(self) -> tuple[Any, str]:
-        """(decoded exchangeInfo, "") or (None, why not)."""
+    async def exchange_info(self) -> tuple[Any, RestReply]:
+        """Decoded exchangeInfo, or None and a reply that says why not."""
         reply = await self.get(self.venue.rest_url.rstrip("/") + self.venue.exchange_path)
         if reply.status != 200:
-            return None, reply.reason
+            return None, reply
         try:
-            return orjson.loads(reply.body), ""
+            return orjson.loads(reply.body), reply
         except orjson.JSONDecodeError as error:
-            return None, f"its body is not JSON: {error}"
+            return None, replace(reply, reason=f"its body is not JSON: {error}")

@@ -62,7 +62,7 @@ class Engine:
         """Follow the venue until told to stop."""
         tls = trust(self.config.ca_file)
         async with self.outside.session() as session:
-            self.rest = Rest(session, self.venue, tls)
+            self.rest = Rest(session, self.venue, tls, self.fetching.heard)
             instruments = await self._instruments(self.config.symbols)
             if instruments is None:
                 return
@@ -80,13 +80,14 @@ class Engine:
         """What the venue says of these symbols; None when told to stop, or after so many tries."""
         backoff = Backoff(RETRY_FIRST_NS, RETRY_CAP_NS, self.rng)
         while not self.stopping.is_set() and backoff.tries < tries:
-            body, reason = await self.rest.exchange_info()
+            body, reply = await self.rest.exchange_info()
+            reason = reply.reason
             if body is not None:
                 try:
                     return choose_instruments(self.venue, symbols, self.venue.parse_instruments(body))
                 except InstrumentError as error:
                     reason = str(error)
-            delay_s = backoff.next_ns() / NS_PER_S
+            delay_s = backoff.next_ns(reply.retry_after_ns) / NS_PER_S
             log.warning("no instruments from %s: %s; again in %.1f s", self.venue.rest_url, reason, delay_s)
             with_timeout = asyncio.wait_for(self.stopping.wait(), delay_s)
             await asyncio.gather(with_timeout, return_exceptions=True)

@@ -157,7 +157,7 @@ class RawVenue:
             elif b"pgrade: websocket" in request:
                 writer.write(http(self.refusals.pop(0)))
             else:
-                writer.write(http(self._answer(request.split()[1].decode())))
+                writer.write(http(self.answer(request.split()[1].decode())))
             writer.close()
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
@@ -166,7 +166,8 @@ class RawVenue:
         finally:
             self._serving.discard(task)
 
-    def _answer(self, target: str) -> Reply:
+    def answer(self, target: str) -> Reply:
+        """The reply to a REST request: a prepared one, else the usual one."""
         path, _, query = target.partition("?")
         name = path.rpartition("/")[2]
         self.asked.append(name)

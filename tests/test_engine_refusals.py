@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import time
 from typing import Any
 
 import aiohttp
 import pytest
 
 from ringbook.engine import layout
+from ringbook.engine.backoff import Backoff
 from ringbook.io.exchange.options import ExchangeOptions
 from ringbook.io.exchange.server import Exchange
 from ringbook.io.reader import join
@@ -44,6 +46,33 @@ def test_a_venue_that_refuses_rest_is_asked_again(caplog: pytest.LogCaptureFixtu
         tell(story)
     for told in ("HTTP 503: closed for lunch", "HTTP 429", "not JSON", "snapshot malformed"):
         assert told in caplog.text
+
+
+def test_a_refused_question_for_instruments_waits_as_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry-After of exchangeInfo is obeyed, and the weight it tells of is counted before the first snapshot."""
+    waits: list[int] = []
+    usual = Backoff.next_ns
+
+    def next_ns(self: Backoff, at_least_ns: int = 0) -> int:
+        waits.append(at_least_ns)
+        return usual(self, at_least_ns)
+
+    monkeypatch.setattr(Backoff, "next_ns", next_ns)
+
+    async def story(venue: RawVenue) -> None:
+        body = venue.answer("exchangeInfo")[2]
+        venue.replies["exchangeInfo"] = [
+            (418, {"Retry-After": "1"}, b'{"code":-1003,"msg":"IP banned"}'),
+            (200, {"X-MBX-USED-WEIGHT-1M": "5600"}, body),
+        ]
+        async with running(venue) as run:
+            await until(lambda: bool(run.health()))
+            assert waits[0] == 1_000_000_000
+            scheduler = run.engine.fetching.scheduler
+            assert scheduler.budget.used(time.monotonic_ns()) >= 5600 - 0.15 * 6000
+            assert scheduler.budget.used(time.monotonic_ns()) <= 0.8 * 6000
+
+    tell(story)
 
 
 @both_sources

@@ -212,6 +212,32 @@ def test_weight_that_others_spent_holds_us_back() -> None:
     assert len(quiet.tick(0)) == 1
 
 
+def test_an_engine_that_was_restarted_leaves_room_for_its_question() -> None:
+    """What its predecessor has spent counts; some is never used, for each restart asks before it knows."""
+    machine = scheduler(weight=5)
+    for symbol_id in range(PER_MINUTE):
+        machine.want(symbol_id, 0)
+    machine.weight_used(0, int(0.8 * PER_MINUTE))
+    spent = 0
+    while fetches := machine.tick(0):
+        spent += 5 * len(fetches)
+        for fetch in fetches:
+            machine.loaded(fetch)
+    assert 0 < spent <= int(0.95 * PER_MINUTE) - int(0.8 * PER_MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_s", "wait_s"), [(429, 0, 1), (429, 7, 7), (418, 0, 120), (418, 9, 9)]
+)
+def test_a_refusal_of_any_request_pauses_snapshots(status: int, retry_s: int, wait_s: int) -> None:
+    machine = scheduler()
+    machine.want(1, 0)
+    machine.refused(0, 200)
+    machine.refused(0, status, retry_s * SECOND)
+    assert machine.tick(wait_s * SECOND - 1) == []
+    assert len(machine.tick(wait_s * SECOND)) == 1
+
+
 def test_expected_time_grows_with_the_symbols() -> None:
     machine = scheduler()
     times = [machine.seconds_for(symbols) for symbols in range(200)]

@@ -33,18 +33,28 @@ class Verdict(NamedTuple):
 
 
 class WeightBudget:
-    """Weight used by one address in the current minute, with 429 beyond it and 418 for those who go on."""
+    """Weight used by one address in the current minute, with 429 beyond it and 418 for those who go on.
 
-    def __init__(self, per_minute: int, ban_s: float = 120.0) -> None:
-        self.per_minute, self.ban_s = per_minute, ban_s
+    minute_s  how long a minute lasts; tests shorten it
+    """
+
+    def __init__(self, per_minute: int, ban_s: float = 120.0, minute_s: float = MINUTE_S) -> None:
+        self.per_minute, self.ban_s, self.minute_s = per_minute, ban_s, minute_s
         self.used, self.strikes = 0, 0
+        self.most, self.refused = 0, 0  # heaviest minute, and requests refused, since the start
         self.window, self.banned_until_s = -1, 0.0
 
     def spend(self, weight: int, now_s: float) -> Verdict:
         """Account for a request of `weight` at `now_s`."""
-        window = int(now_s // MINUTE_S)
+        window = int(now_s // self.minute_s)
         if window != self.window:
             self.window, self.used, self.strikes = window, 0, 0
+        verdict = self._judged(weight, window, now_s)
+        self.most = max(self.most, self.used)
+        self.refused += verdict.status != 200
+        return verdict
+
+    def _judged(self, weight: int, window: int, now_s: float) -> Verdict:
         if now_s < self.banned_until_s:
             return Verdict(418, self.used, wait_s(self.banned_until_s - now_s))
         if self.used + weight <= self.per_minute:
@@ -54,7 +64,7 @@ class WeightBudget:
         if self.strikes > STRIKES:
             self.banned_until_s = now_s + self.ban_s
             return Verdict(418, self.used, wait_s(self.ban_s))
-        return Verdict(429, self.used, wait_s((window + 1) * MINUTE_S - now_s))
+        return Verdict(429, self.used, wait_s((window + 1) * self.minute_s - now_s))
 
 
 def wait_s(seconds: float) -> int:

@@ -96,6 +96,15 @@ def catalogue(venue: str) -> dict[str, Instrument]:
     return {one.symbol: one for one in (SPOT if venue == "spot" else USDM)}
 
 
+def made_up(venue: str, count: int) -> list[Instrument]:
+    """So many small symbols that no venue has, for runs with very many: M0000USDT, M0001USDT …"""
+    make, shape = (spot, SPOT_SHAPE) if venue == "spot" else (usdm, USDM_SHAPE)
+    return [
+        make(f"M{number:04d}USDT", "0.01", "0.001", "150.00", shape=shape.scaled(0.01), levels=60)
+        for number in range(count)
+    ]
+
+
 def typical_sizes(instrument: Instrument, rng: np.random.Generator, count: int) -> list[int]:
     """Order sizes in lots: log-normal, at least one lot."""
     lots = rng.lognormal(np.log(instrument.typical_lots), 1.4, count)

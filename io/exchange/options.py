@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .budget import MINUTE_S
 from .faults.plan import Plan
 
 
@@ -21,6 +22,8 @@ class ExchangeOptions:
     ca_file              where to write the certificate authority a client has to trust
     messages_per_second  of one websocket client; 0 = no limit
     weight_per_minute    REST weight of one address
+    minute_s             how long the minute of that weight lasts; tests shorten it
+    more_symbols         so many small made-up symbols besides: M0000USDT, M0001USDT …
     faults               which faults strike, and the seed of their chance
     """
 
@@ -35,6 +38,8 @@ class ExchangeOptions:
     ca_file: Path | None = None
     messages_per_second: int | None = None
     weight_per_minute: int | None = None
+    minute_s: float = MINUTE_S
+    more_symbols: int = 0
     ping_s: float | None = None
     pong_timeout_s: float | None = None
     faults: Plan = field(default_factory=Plan)

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from .answers import send
-from .budget import Verdict, WeightBudget
+from .budget import MINUTE_S, Verdict, WeightBudget
 from .faults.injector import Faults
 from .faults.ledger import Strike
 from .faults.replies import Reply, banned, damaged, refusal_of, updates_behind
@@ -53,10 +53,10 @@ class Rest:
 
     def __init__(
         self, venue: Venue, source: Source, per_minute: int, clock_ns: Callable[[], int],
-        monotonic_s: Callable[[], float],
+        monotonic_s: Callable[[], float], minute_s: float = MINUTE_S,
     ) -> None:  # fmt: skip
         self.venue, self.source, self.per_minute = venue, source, per_minute
-        self.clock_ns, self.monotonic_s = clock_ns, monotonic_s
+        self.clock_ns, self.monotonic_s, self.minute_s = clock_ns, monotonic_s, minute_s
         self.budgets: dict[str, WeightBudget] = {}
         self.snapshots_served = 0
 
@@ -93,7 +93,17 @@ class Rest:
         return handle
 
     def _budget(self, request: web.Request) -> WeightBudget:
-        return self.budgets.setdefault(request.remote or "", WeightBudget(self.per_minute))
+        fresh = WeightBudget(self.per_minute, minute_s=self.minute_s)
+        return self.budgets.setdefault(request.remote or "", fresh)
+
+    def weight(self) -> dict[str, int]:
+        """What the addresses have used: the limit, the heaviest minute of any of them, requests refused."""
+        budgets = self.budgets.values()
+        return {
+            "limit": self.per_minute,
+            "most": max((one.most for one in budgets), default=0),
+            "refused": sum(one.refused for one in budgets),
+        }
 
     def _refused(self, verdict: Verdict, headers: dict[str, str]) -> web.Response:
         if verdict.status == 429:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from .faults.injector import Faults
 from .injection import Injection
-from .instruments import Instrument, catalogue
+from .instruments import Instrument, catalogue, made_up
 from .market import Market
 from .options import ExchangeOptions
 from .player import Player
@@ -48,7 +48,8 @@ class Exchange:
         self.hub, self.faults = self.source.hub, self.source.faults
         self.injection = Injection(self.faults, self.sessions)
         per_minute = self.options.weight_per_minute or self.venue.weight_per_minute
-        self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic)
+        minute_s = self.options.minute_s
+        self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic, minute_s)
         self.witness = Witness(self.source, self.faults, self.stats)
         self.rules = self._rules()
         self.certificate = Certificate(self.options.host, self.options.ca_file) if self.options.tls else None
@@ -62,6 +63,7 @@ class Exchange:
         if chosen.recording:
             return Player(chosen.recording, self.venue, chosen.speed, self.clock_ns, chosen.faults)
         instruments = chosen_instruments(self.venue.name, chosen.symbols)
+        instruments += made_up(self.venue.name, chosen.more_symbols)
         symbols = [one.symbol for one in instruments]
         faults = Faults(symbols, chosen.faults)
         hub = Hub(self.venue, symbols, faults.conditions)
@@ -177,8 +179,10 @@ class Exchange:
             "finished": source.finished,
             "connections": len(self.sessions),
             "snapshots": self.rest.snapshots_served,
+            "weight": self.rest.weight(),
             "frames": dict(self.hub.frames),
             "faults": self.faults.struck,
+            "hidden": sorted(self.faults.conditions.hidden),
             "symbols": symbols,
         }
 
