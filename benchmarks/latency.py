@@ -30,7 +30,7 @@ from ringbook.engine.pipeline import ingest_room
 from ringbook.engine.workspace import W_NEXT_SEQ, W_PUBLISH_ALL
 from ringbook.io.direct import DirectSource
 from ringbook.io.feed import Feed
-from ringbook.io.host import SpinSelector
+from ringbook.io.serving import ServingSelector
 from ringbook.io.sources import EarlyBytes, run_plain
 
 from . import frames, yardstick
@@ -85,7 +85,7 @@ def measure_feed(run: Run, source: str, fast: bool, port: int) -> tuple[np.ndarr
     feed.pipeline.space.instruments["time_unit_ns"] = 1
     assert feed.snapshot(0, SNAPSHOT, 0, 1, 1) == 0
     first, feed.pipeline.work[W_PUBLISH_ALL] = feed.pipeline.next_seq, 1
-    loop = asyncio.SelectorEventLoop(SpinSelector() if run.spin else None)
+    loop = asyncio.SelectorEventLoop(ServingSelector(run.spin))
     if fast:
         import aiofastnet
 

@@ -26,7 +26,7 @@ __all__ = ["DRAINED", "HANDED_BACK", "Pipeline", "ingest_room"]
 
 
 def ingest_room(family: str) -> ModuleType:
-    """The kernels of a venue family, `kernels/<family>_ingest.py`: ingest, ingest_message, ingest_snapshot."""
+    """The kernels of a venue family, `kernels/<family>_ingest.py`: ingest, ingest_message, ingest_snapshot, serve."""
     return importlib.import_module(f".kernels.{family}_ingest", __package__)
 
 
@@ -60,7 +60,7 @@ class Pipeline:
         max_message_bytes: int = 16 << 20,
     ) -> None:
         room = ingest_room(family)
-        self.ingest, self.ingest_message = room.ingest, room.ingest_message
+        self.ingest, self.ingest_message, self._serve = room.ingest, room.ingest_message, room.serve
         self._ingest_snapshot = room.ingest_snapshot
         self.words, self.ctl, self.geo = words, ctl, geo
         self.space = workspace.create(geo, route_count, pending_words, max_message_bytes)
@@ -96,6 +96,13 @@ class Pipeline:
         """
         self.work[W_SNAPSHOT_LIMIT] = limit
         return int(self._ingest_snapshot(self.words, self.ctl, buf, self.work, 0, size, symbol_id))
+
+    def serve(self, table: np.ndarray) -> int:
+        """Wait for sockets and take what they bring, without Python; returns a SERVE_* code of sockets.py.
+
+        table  int64[:], the sockets
+        """
+        return int(self._serve(self.words, self.ctl, self.work, table))
 
     def apply_decoded(self, recv_ns: int, mono_ns: int) -> None:
         """Act on what the slow path left in space.frame and space.rows."""

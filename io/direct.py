@@ -2,6 +2,8 @@
 
 import asyncio
 import fcntl
+import os
+import ssl
 import struct
 import termios
 from typing import Any
@@ -20,10 +22,35 @@ from ..engine.kernels.frames import (
     OP_PING,
     next_frame,
 )
+from ..engine.kernels.sockets import (
+    FATE_EOF,
+    FATE_ERROR,
+    FATE_NOTIFIED,
+    FATE_TLS,
+    S_BEGIN,
+    S_BUFFER,
+    S_BUFFER_BYTES,
+    S_BY_HAND,
+    S_CAPACITY,
+    S_END,
+    S_ERROR,
+    S_FATE,
+    S_FULL,
+    S_MONO,
+    S_READS,
+    S_RECV,
+    S_SLOT,
+    SERVE_ENDED,
+    SERVE_HANDED,
+    SERVE_RAW,
+    SERVE_ROOM,
+)
 from ..engine.pipeline import DRAINED
 from ..engine.workspace import W_CURSOR, W_HAND_CODE, W_HAND_LENGTH, W_HAND_START, W_HAND_TAG, W_NEED_BYTES
 from .clock import MACHINE, Clock
 from .feed import Feed
+from .openssl import secured
+from .serving import ServingSelector
 from .sources import (
     CLOSE_PROTOCOL_ERROR,
     CLOSE_TOO_BIG,
@@ -51,13 +78,16 @@ class DirectSource(asyncio.BufferedProtocol):
         self.fragments = Fragments(max_message_bytes)
         self.max_message_bytes = max_message_bytes
         self._reads = 0
+        self.is_served = False  # the loop's selector reads the socket
         self._ended = False  # a close frame or a violation: nothing behind it is read
+        self._error: Exception | None = None  # why reading ended, where the transport was not told
         self._allocate(READ_BYTES * 4)
 
     def _allocate(self, capacity: int) -> None:
         self.buf = np.zeros(capacity + PADDING_BYTES, np.uint8)
         self.view = memoryview(self.buf)  # type: ignore[arg-type]
         self.capacity, self.begin, self.end = capacity, 0, 0
+        self._address = self.buf.ctypes.data
 
     def take_over(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         """Become the protocol of the connection; nothing the server already sent is lost."""
@@ -77,6 +107,15 @@ class DirectSource(asyncio.BufferedProtocol):
             space[:size] = early[:size]
             early = early[size:]
             self.buffer_updated(size)
+        self._ask_for_service()
+
+    def _ask_for_service(self) -> None:
+        """Let the loop's selector read the socket, if it can: then no Python runs for a message."""
+        selector = getattr(asyncio.get_running_loop(), "_selector", None)
+        ssl_object = self.transport.get_extra_info("ssl_object")
+        secret = secured(ssl_object) if ssl_object is not None else None
+        if isinstance(selector, ServingSelector) and (ssl_object is None) == (secret is None):
+            self.is_served = selector.adopt(self, self.socket.fileno(), secret, READ_BYTES)
 
     # -- asyncio.BufferedProtocol
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -99,6 +138,10 @@ class DirectSource(asyncio.BufferedProtocol):
         self._reads += 1
         if self._reads % BACKLOG_EVERY == 0:
             self._sample_backlog()
+        self._take(recv_ns, mono_ns)
+
+    def _take(self, recv_ns: int, mono_ns: int) -> None:
+        """Take all complete frames, hand what is left to Python, make room."""
         pipeline, work = self.pipeline, self.pipeline.work
         if pipeline.is_shared:
             pipeline.read_leg(self.receiver.slot)
@@ -129,6 +172,7 @@ class DirectSource(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forwarded, then told."""
         self.handler.connection_lost(exc)
+        exc = exc or self._error
         self.receiver.on_lost(f"{type(exc).__name__}: {exc}" if exc else "closed by the peer")
 
     def pause_writing(self) -> None:
@@ -136,6 +180,53 @@ class DirectSource(asyncio.BufferedProtocol):
 
     def resume_writing(self) -> None:
         self.handler.resume_writing()
+
+    # -- serving.Served
+    @property
+    def wants_service(self) -> bool:
+        """Whether what the socket brings is still to be taken."""
+        return not self._ended and self.receiver.listening
+
+    def write_row(self, row: np.ndarray) -> None:
+        """Tell the kernel where the bytes are."""
+        row[S_BUFFER], row[S_BUFFER_BYTES], row[S_CAPACITY] = self._address, len(self.buf), self.capacity
+        row[S_BEGIN], row[S_END] = self.begin, self.end
+        row[S_SLOT] = self.receiver.slot if self.pipeline.is_shared else 0
+        row[S_BY_HAND] = self.fragments.open
+
+    def read_row(self, row: np.ndarray) -> None:
+        """Learn what the kernel did."""
+        self.begin, self.end = int(row[S_BEGIN]), int(row[S_END])
+        if row[S_FULL]:
+            self.pipeline.count("full_reads", int(row[S_FULL]))
+        if row[S_READS]:
+            row[S_READS] = row[S_FULL] = 0
+            self._sample_backlog()
+            self.receiver.on_seen()
+
+    def served(self, code: int, row: np.ndarray) -> None:
+        """The kernel came back because of this source."""
+        if code == SERVE_ENDED:
+            self._reading_ended(int(row[S_FATE]), int(row[S_ERROR]))
+            return
+        recv_ns, mono_ns = int(row[S_RECV]), int(row[S_MONO])
+        if code == SERVE_HANDED:
+            self._handed_back(recv_ns, mono_ns)
+        if code in (SERVE_HANDED, SERVE_RAW, SERVE_ROOM):
+            self._take(recv_ns, mono_ns)
+        self.feed.poll_changed()
+
+    def _reading_ended(self, fate: int, error: int) -> None:
+        """A plain end of the stream is seen by the transport as well; an error was taken away from it."""
+        self._ended = True
+        if fate == FATE_ERROR:
+            self._error = OSError(error, os.strerror(error))
+        elif fate == FATE_TLS:
+            self._error = ssl.SSLError(error, "the TLS stream cannot be read any further")
+        if fate == FATE_NOTIFIED:
+            self.transport.close()
+        elif fate != FATE_EOF:
+            self.transport.abort()
 
     # -- the slow corner
     def _make_room(self, need: int) -> None:

@@ -34,7 +34,7 @@ class Fetching:
 
     def heard(self, reply: RestReply) -> None:
         """An answer of REST, of any request: the venue's own count of the weight, and its refusals."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.clock.mono_ns()
         if reply.weight_used >= 0:
             self.scheduler.weight_used(now_ns, reply.weight_used)
         self.scheduler.refused(now_ns, reply.status, reply.retry_after_ns)

@@ -3,18 +3,9 @@
 import asyncio
 import importlib
 import os
-import selectors
-from typing import Any
 
 from .errors import CoreRefused
-
-
-class SpinSelector(selectors.DefaultSelector):
-    """A selector that never sleeps: ready sockets are seen at once, at the price of a whole core."""
-
-    def select(self, timeout: float | None = None) -> list[Any]:
-        """Ask the kernel without waiting, whatever the loop would allow."""
-        return super().select(0)
+from .serving import ServingSelector
 
 
 def pin(core: int) -> None:
@@ -27,7 +18,7 @@ def pin(core: int) -> None:
 
 def event_loop(spin: bool) -> tuple[asyncio.AbstractEventLoop, bool]:
     """A new event loop, and whether aiofastnet's transports (extra `fast`) serve it."""
-    loop = asyncio.SelectorEventLoop(SpinSelector() if spin else None)
+    loop = asyncio.SelectorEventLoop(ServingSelector(spin))
     try:
         importlib.import_module("aiofastnet").patch_loop(loop)
     except ImportError:

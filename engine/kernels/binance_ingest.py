@@ -5,13 +5,26 @@ Another venue family gets a file like this one beside its scanner; everything ca
 
 from .. import layout
 from ..jit import bytes_in, i64, kernel, words_out
-from ..workspace import W_CURSOR, W_MAX_MESSAGE, W_NEED_BYTES, W_NEXT_SEQ
+from ..workspace import W_CURSOR, W_LEG, W_MAX_MESSAGE, W_NEED_BYTES, W_NEXT_SEQ
+from . import llvm
 from .accept import accept
 from .binance import scan, scan_snapshot
 from .emit import count
 from .frames import FRAME_BAD, FRAME_MESSAGE, FRAME_MORE, FRAME_TOO_BIG, next_frame
 from .session import C_HANDED, DRAINED, HANDED_BACK, begin_read, end_read, hand_back
 from .snapshot import take_snapshot
+from .sockets import (
+    S_BEGIN,
+    S_BUFFER,
+    S_END,
+    S_MONO,
+    S_RECV,
+    S_SLOT,
+    begin_serving,
+    code_of,
+    next_filled,
+    settle,
+)
 from .views import frame_of, instruments_of, routes_of, rows_of
 
 C_FRAMES = layout.C["frames"]
@@ -107,3 +120,26 @@ def ingest_snapshot(words, ctl, buf, work, begin, end, symbol_id):
         code = take_snapshot(words, work, frame, rows, symbol_id)
     end_read(words, ctl, work, first_seq)
     return code
+
+
+@kernel(i64(words_out, words_out, words_out, words_out))
+def serve(words, ctl, work, table):
+    """Wait for sockets and take what they bring through to the bus, until Python is wanted.
+
+    words    int64[:], the bus, this process its only writer
+    ctl      int64[:], the control page
+    work     int64[:], workspace
+    table    int64[:], the sockets, see sockets.py
+    Returns  SERVE_*, see sockets.py; T_ROW is the socket it is about.
+    """
+    begin_serving(table)
+    while True:
+        at = next_filled(table)
+        if at < 0:
+            return code_of(at)
+        work[W_LEG] = table[at + S_SLOT]
+        buf, begin, end = llvm.bytes_at(table, at + S_BUFFER), table[at + S_BEGIN], table[at + S_END]
+        result = ingest(words, ctl, buf, work, begin, end, table[at + S_RECV], table[at + S_MONO])
+        left = settle(table, work, at, result)
+        if left < 0:
+            return code_of(left)

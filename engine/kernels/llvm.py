@@ -325,6 +325,52 @@ def clock_ns(typingctx, clock):
     return types.int64(types.int64), codegen
 
 
+@intrinsic
+def bytes_at(typingctx, table, index):
+    """bytes_at(table, index) -> uint8[:]: as words_at, of bytes; their number stands at table[index + 1]."""
+    kind = types.Array(types.uint8, 1, "C")
+
+    def codegen(context, builder, signature, args):
+        def word(ahead):
+            index = builder.add(args[1], I64(ahead))
+            return builder.load(_element(context, builder, signature.args[0], args[0], index), typ=I64)
+
+        array, length = context.make_array(kind)(context, builder), word(1)
+        data = builder.inttoptr(word(0), array.data.type)
+        populate_array(array, data=data, shape=[length], strides=[I64(1)], itemsize=I64(1), meminfo=None)
+        return array._getvalue()
+
+    return kind(table, types.int64), codegen
+
+
+@intrinsic
+def call_c(typingctx, function, first, second, third, fourth):
+    """call_c(address, first, second, third, fourth) -> int64: call a C function and widen the int it returns.
+
+    It may take fewer than four arguments: the C ABIs of x86-64 and aarch64 ignore those it does not know of.
+    Pointers travel as int64. A longer result keeps its low half, which is enough for sizes below 2 GiB.
+    """
+
+    def codegen(context, builder, signature, args):
+        kind = ir.FunctionType(I32, [I64] * 4)
+        found = builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+        return builder.sext(found, I64)
+
+    return types.int64(*[types.int64] * 5), codegen
+
+
+@intrinsic
+def load_c_int(typingctx, address):
+    """load_c_int(address) -> int64: the C int that lies at an address, such as errno of this thread."""
+
+    def codegen(context, builder, signature, args):
+        load = builder.load(builder.inttoptr(args[0], I32.as_pointer()), typ=I32)
+        load.align = 1
+        return builder.sext(load, I64)
+
+    return types.int64(types.int64), codegen
+
+
 FUTEX_WAIT, FUTEX_WAKE = 0, 1  # never the PRIVATE variants: the sleepers are other processes
 
 
