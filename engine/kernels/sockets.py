@@ -215,9 +215,7 @@ def ask(table, wait_ms):
     wait_ms  longest wait
     """
     table[T_ASKED], table[T_LOOKS] = 1, 0
-    found = llvm.call_c(
-        table[T_EPOLL_WAIT], table[T_EPOLL], table[T_EVENTS], table[T_EVENT_ROOM], wait_ms
-    )
+    found = llvm.call_c(table[T_EPOLL_WAIT], table[T_EPOLL], table[T_EVENTS], table[T_EVENT_ROOM], wait_ms)
     if found < 0:
         table[T_COLD] = 1
     for number in range(found):
