@@ -51,7 +51,7 @@ def _mantissa(value: Any, digits: int) -> int:
     try:
         mantissa = units.to_mantissa(text, digits)
     except ValueError as error:
-        code = layout.OFF_GRID if _is_number(text) else layout.MALFORMED
+        code = layout.OFF_GRID if units.is_decimal(text) else layout.MALFORMED
         raise _Unusable(code, str(error)) from None
     if mantissa < 0:
         raise _Unusable(layout.OVERFLOW, f"number was {text!r}, expected 0 or more")
@@ -63,15 +63,20 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _is_number(text: str) -> bool:
+def _number(text: str) -> Decimal | int:
+    """A bare number as it was written; NaN for one whose exponent or length Python refuses to hold."""
     try:
-        return Decimal(text).is_finite()
-    except ArithmeticError:
-        return False
+        return int(text) if text.lstrip("-").isdigit() else Decimal(text)
+    except (ValueError, ArithmeticError):
+        return Decimal("NaN")
 
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
+
+
+def _parse(payload: bytes) -> Any:
+    return json.loads(payload, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
 
 
 def _integer(data: Mapping[str, Any], *keys: str) -> int:
@@ -118,7 +123,7 @@ class SlowPath:
     def decode(self, payload: bytes) -> Reply | Rejected | None:
         """Decode; None when frame and rows were filled (kind 0: valid, nothing to do)."""
         try:
-            message = json.loads(payload, parse_float=Decimal, parse_constant=_no_constant)
+            message = _parse(payload)
         except (ValueError, RecursionError) as error:
             return Rejected(layout.MALFORMED, f"not JSON: {error}")
         if not isinstance(message, dict):
@@ -147,7 +152,7 @@ class SlowPath:
     def pairs(payload: bytes) -> list[tuple[Decimal, Decimal]]:
         """Every (price, quantity) a message or REST body holds; nothing when it cannot be read."""
         try:
-            message = json.loads(payload, parse_float=Decimal, parse_constant=_no_constant)
+            message = _parse(payload)
             data = message.get("data", message)
             found = [level[:2] for key in LEVEL_KEYS for level in _list(data, key) if len(level) > 1]
             for price, qty in (("p", "q"), ("b", "B"), ("a", "A")):
@@ -158,7 +163,8 @@ class SlowPath:
             return []
 
     def _route(self, name: Any) -> tuple[int, int]:
-        found = self.names.get(name.encode()) if isinstance(name, str) else None
+        # a lone surrogate, which JSON may spell as an escape, has no UTF-8: then it is no name of ours
+        found = self.names.get(name.encode(errors="surrogatepass")) if isinstance(name, str) else None
         if found is None:
             raise _Unusable(layout.UNKNOWN_SYMBOL, f"stream or symbol {name!r} is not subscribed")
         return found

@@ -31,6 +31,11 @@ def _split(text: str | bytes) -> tuple[bool, str, int]:
     return sign == "-", kept, exponent - len(fraction) + len(digits) - len(kept)
 
 
+def is_decimal(text: str) -> bool:
+    """Whether a text is a decimal of any size, as venues print them: no spaces, signs of grouping or words."""
+    return _DECIMAL.fullmatch(text) is not None
+
+
 def digits_of(step: str | bytes) -> int:
     """Decimals that a tick or step size needs: "0.01000000" -> 2, "1.00" -> 0, "1e-9" -> 9.
 

@@ -100,7 +100,12 @@ class Replay:
 
     def on_unknown_stream(self, payload: bytes) -> bool:
         """Register a stream when it is first seen; False for streams that are not wanted."""
-        message = orjson.loads(payload)
+        try:
+            message = orjson.loads(payload)
+        except (
+            orjson.JSONDecodeError
+        ):  # the slow path's library reads more: a name of lone surrogates, UTF-16
+            return False
         name = str(message.get("stream") or "")
         parsed = self.venue.parse_stream(name.encode()) if name else None
         if parsed is None:

@@ -136,11 +136,14 @@ def test_lines_that_are_no_market_data_are_counted(tmp_path):
         b'{"e":"kline","s":"X"}',
         b'{"stream":"btcusdt@depth","data":{"e":"depthUpdate"',
         b"[1]",
+        b'{"s":"\\ud800"}',
+        b'{"stream":"\\ud800@trade","data":{"e":"trade"}}',
     ]
     books, summary = replayed(write(tmp_path / "talk", [*lines, *session(Market("BTCUSDT", 11))]))
     assert books["BTCUSDT"]["health"] == "LIVE"
     assert summary.counters["acks"] == 1
     assert summary.counters["malformed"] >= 1
+    assert summary.counters["unknown_frames"] >= 2
 
 
 # ---------------------------------------------------------------- the command

@@ -101,6 +101,8 @@ class Faults(set):
         for level in value:
             if not isinstance(level, list) or isinstance(level, Pairs) or len(level) < 2:
                 self.add(layout.MALFORMED)
+                if isinstance(level, list) and not isinstance(level, Pairs) and level:
+                    self.mantissa(level[0], instrument.price_digits)  # may be found before what is missing
                 continue
             price = self.mantissa(level[0], instrument.price_digits)
             found.append((price, self.mantissa(level[1], instrument.qty_digits)))

@@ -1,0 +1,1 @@
+"""Fuzzing of framing and decoders: guided by coverage on plain twins, and blind at speed on machine code."""
