@@ -70,12 +70,14 @@ class Scanner:
     ) -> None:
         self.table, self.names = table, names
         self._scan, self._scan_snapshot = scan, scan_snapshot
+        self.span = 0, 0  # where the last message lay in its buffer
         self.frame = np.zeros(1, layout.frame_dtype)
         self.rows = np.zeros((layout.SIDES, layout.ROWS_CAPACITY), layout.level_dtype)
 
     def place(self, data: bytes, poison: bytes) -> tuple[np.ndarray, int, int]:
         """The message inside a buffer full of poison; leftovers in frame and rows."""
         around = poison * (65 // len(poison) + 1)
+        self.span = len(around), len(around) + len(data)
         self.frame.view(np.int64)[:] = self.rows[:, :40] = -77
         return np.frombuffer(around + data + around, np.uint8), len(around), len(around) + len(data)
 
@@ -104,6 +106,8 @@ class Scanner:
         if code == layout.DECODED:
             assert self.answer() == (expected.frame, expected.rows), data[:300]
             assert self.frame[0]["error_at"] == -1
+        else:
+            assert self.span[0] <= self.frame[0]["error_at"] <= self.span[1] + 64, (code, data[:300])
 
 
 SCANNER = Scanner()

@@ -104,6 +104,12 @@ def test_every_byte_replaced(name: str) -> None:
             check(whole[:at] + bytes([byte]) + whole[at + 1 :])
 
 
+def test_an_escape_in_the_type_of_a_trade_tells_its_place() -> None:
+    data = FRAMES["no trade"].replace(b'"NA"', b'"N\\u0041"')
+    assert check(data) == layout.NEEDS_SLOW_PATH
+    assert SCANNER.frame[0]["error_at"] - SCANNER.span[0] == data.index(b'"N\\u')
+
+
 def test_frames_are_what_they_mean() -> None:
     found = {}
     for name, data in FRAMES.items():

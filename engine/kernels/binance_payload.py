@@ -159,8 +159,8 @@ def fill(buf, at, end, fills, shape, words, instruments, rows):
     elif fills == F_SIDE:
         return read_maker(buf, at, end, words)
     elif fills == F_FLAGS:
-        value = i64(load_u64(buf, at) & LOW_HALF == NOT_A_TRADE)
-        at = skip_mark(buf, at, end)
+        is_none, after = i64(load_u64(buf, at) & LOW_HALF == NOT_A_TRADE), skip_mark(buf, at, end)
+        at, value = after, is_none if after >= 0 else at
     elif fills == F_PRICE or CELL_PRICE <= fills < CELL_QTY:
         at, value = read_number(buf, at, end, instruments[symbol_id].price_digits)
     elif fills == F_QTY or fills >= CELL_QTY:

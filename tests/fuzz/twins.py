@@ -88,6 +88,7 @@ class TightScanner(Scanner):
     def place(self, data: bytes, poison: bytes) -> tuple:
         """Message and padding; leftovers in frame and rows."""
         self.frame.view(np.int64)[:] = self.rows[:, :40] = -77
+        self.span = 0, len(data)
         padding = (poison * (PADDING_BYTES // len(poison) + 1))[:PADDING_BYTES]
         return self.wrap(data + padding), 0, len(data)
 
