@@ -16,7 +16,7 @@ import numpy as np
 from . import layout, units
 from .layout import ASK, BID, NO_SIDE
 
-DEPTH_KEYS = (("b", "bids"), ("a", "asks"))  # diff and USD-M image, spot image
+DIFF_KEYS, IMAGE_KEYS = ("u", "b", "a"), ("lastUpdateId", "bids", "asks")  # USD-M prints its images as diffs
 TICKER_KEYS = (("b", "B"), ("a", "A"))
 LEVEL_KEYS = ("b", "a", "bids", "asks")
 
@@ -79,12 +79,18 @@ def _parse(payload: bytes) -> Any:
     return json.loads(payload, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
 
 
-def _integer(data: Mapping[str, Any], *keys: str) -> int:
-    for key in keys:
-        value = data.get(key)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
-            return value
-    raise _Unusable(layout.MALFORMED, f"field {keys[0]!r} was {data.get(keys[0])!r}, expected an integer")
+def _integer(data: Mapping[str, Any], key: str) -> int:
+    value = data.get(key)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63:
+        return value
+    raise _Unusable(layout.MALFORMED, f"field {key!r} was {value!r:.40}, expected an integer")
+
+
+def _is_ticker(data: Mapping[str, Any], kind: int) -> bool:
+    """Whether it says so, or has a ticker's fields without saying what it is."""
+    if not {"u", "b", "B", "a", "A"} <= data.keys() or data.get("e", "bookTicker") != "bookTicker":
+        return False
+    return "e" in data or "lastUpdateId" not in data or kind in (0, layout.KIND_TICKER)
 
 
 def _time(data: Mapping[str, Any], key: str, unit_ns: int) -> int:
@@ -181,12 +187,15 @@ class SlowPath:
         if event in ("trade", "aggTrade"):
             _expect_kind(kind, layout.KIND_TRADE)
             self._trade(data, event == "aggTrade")
-        elif event == "depthUpdate" or "lastUpdateId" in data:
+        elif event == "depthUpdate":
             _expect_kind(kind, layout.KIND_BOOK, layout.KIND_DEPTH)
-            self._depth(data, kind or layout.KIND_BOOK)
-        elif event in ("bookTicker", None) and {"u", "b", "B", "a", "A"} <= data.keys():
+            self._depth(data, kind or layout.KIND_BOOK, DIFF_KEYS)
+        elif _is_ticker(data, kind):
             _expect_kind(kind, layout.KIND_TICKER)
             self._ticker(data)
+        elif "e" not in data and "lastUpdateId" in data and kind:  # without its stream it belongs to nobody
+            _expect_kind(kind, layout.KIND_DEPTH)
+            self._depth(data, kind, IMAGE_KEYS)
         else:
             return False
         return True
@@ -207,17 +216,17 @@ class SlowPath:
         if data.get("X") == "NA" and frame["trade_qty"] == 0:
             frame["kind"] = 0  # USD-M prints such rows for trades that did not happen
 
-    def _depth(self, data: dict[str, Any], kind: int) -> None:
-        frame = self.frame[0]
+    def _depth(self, data: dict[str, Any], kind: int, keys: tuple[str, str, str]) -> None:
+        frame, (last_key, *side_keys) = self.frame[0], keys
         frame["kind"] = kind
-        frame["last_id"] = _integer(data, "u", "lastUpdateId")
+        frame["last_id"] = _integer(data, last_key)
         frame["first_id"] = _integer(data, "U") if kind == layout.KIND_BOOK else frame["last_id"]
-        if "pu" in data:
+        if "pu" in data and keys is DIFF_KEYS:
             frame["prev_id"] = _integer(data, "pu")
-        for side, keys in enumerate(DEPTH_KEYS):
-            levels = next((data[key] for key in keys if key in data), None)
+        for side, key in enumerate(side_keys):
+            levels = data.get(key)
             if not isinstance(levels, list):
-                raise _Unusable(layout.MALFORMED, f"field {keys[0]!r} was {levels!r:.40}, expected a list")
+                raise _Unusable(layout.MALFORMED, f"field {key!r} was {levels!r:.40}, expected a list")
             self._levels(side, levels)
 
     def _ticker(self, data: dict[str, Any]) -> None:

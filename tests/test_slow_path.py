@@ -37,6 +37,19 @@ def test_what_python_alone_reads_as_a_number_asks_for_no_other_scale(text: str) 
     assert isinstance(refused, Rejected) and refused.code == layout.MALFORMED
 
 
+IMAGE = b'{"stream":"btcusdt@depth20@100ms","data":{"lastUpdateId":5,"bids":[["7","5"]],%s"asks":[]}}'
+
+
+def test_an_image_is_read_from_its_own_keys() -> None:
+    for other in (b'"a":[["1","1"]],', b'"b":[[]],', b'"u":9,', b'"pu":1,', b'"a":[["1.001",""]],', b""):
+        assert PATH.decode(IMAGE % other) is None, other
+        assert FRAME["rows"].tolist() == [[1, 0]] and FRAME["last_id"] == 5 and FRAME["prev_id"] == -1
+
+
+def test_an_unknown_event_is_no_depth_whatever_else_it_has() -> None:
+    assert isinstance(PATH.decode(IMAGE % b'"e":"kline",'), Reply)
+
+
 def test_a_feed_survives_all_of_them() -> None:
     rig = Rig()
     for data in (
