@@ -20,7 +20,8 @@ import orjson
 
 from ringbook.engine import jit, layout
 from ringbook.engine.kernels import binance, llvm
-from ringbook.engine.kernels.book import apply_rows, book_reset, write_top
+from ringbook.engine.kernels.book import book_reset, write_top
+from ringbook.engine.kernels.book_apply import apply_rows
 from ringbook.engine.pipeline import ingest_room
 from ringbook.engine.workspace import W_NEXT_SEQ, W_PUBLISH_ALL
 

@@ -259,7 +259,6 @@ B_BLOCKS = 8  # blocks in this book's pool
 B_FREE = 9  # blocks on the free stack
 B_ORPHANS = 10  # deletes of levels not held
 B_EVICTED = 11  # levels dropped because the pool was full; the horizon moved in
-B_SHAPE = 12  # steps whenever a place found earlier in a directory may no longer be right
 B_SIDE = 16  # two side headers of B_SIDE_WORDS each
 B_SIDE_WORDS = 8
 S_LEVELS, S_BLOCKS = 0, 1  # inside a side header

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..engine import layout, workspace
 from ..engine.instruments import Instrument
-from ..engine.kernels.book import book_reset, load_rows, set_horizon
+from ..engine.kernels.book import book_reset, set_horizon
+from ..engine.kernels.book_apply import load_rows
 from ..engine.kernels.book_area import book_begin, book_end
 from ..engine.kernels.book_check import dump_side
 from ..engine.pipeline import Pipeline

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 
 from ringbook.engine import jit, layout
-from ringbook.engine.kernels import book, book_blocks, book_check, book_full
+from ringbook.engine.kernels import book, book_apply, book_blocks, book_check, book_full
 from ringbook.engine.layout import ASK, BID
 
 from .model.book import BookModel, same_rank
 from .plain import plain_room
 
-ROOMS = ("book", "book_blocks", "book_full", "book_area", "book_check")
-MODULES = (book_check, book_blocks, book_full, book)
+ROOMS = ("book", "book_apply", "book_blocks", "book_full", "book_area", "book_check")
+MODULES = (book_check, book_blocks, book_full, book, book_apply)
 GUARD = 64  # words around the book that nothing may touch
 GUARD_WORD = -0x5A5A5A5A
 COMPILED = SimpleNamespace(**{n: k for m in MODULES for n, k in vars(m).items() if hasattr(k, "py_func")})

@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
-from ringbook.engine.layout import BLOCK_LEVELS
+from ringbook.engine.layout import BLOCK_LEVELS, DIRECTORY_STEP
 
 
 def move_words(target, to, source, start, count) -> None:
@@ -28,8 +28,35 @@ def remove_word(words, at, position, value) -> None:
     words[at + BLOCK_LEVELS - 1] = value
 
 
-def prefetch(words, index) -> None:
-    """Plain twin of llvm.prefetch: a hint needs none."""
+def edit_words(words, at, position, value, step, last) -> None:
+    """Plain twin of llvm.edit_words, which also reads the words around."""
+    words[at - step]
+    words[at + BLOCK_LEVELS - 1 - step]
+    if step > 0:
+        insert_word(words, at, position, value)
+    elif step < 0:
+        remove_word(words, at, position, last)
+    elif position < BLOCK_LEVELS:
+        words[at + position] = value
+
+
+def count_line(words, at, key, count: int = 8) -> int:
+    """Plain twin of llvm.count_line."""
+    assert 0 <= at <= at + count <= len(words)
+    return int((words[at : at + count] < key).sum())
+
+
+def count_block(words, at, key) -> int:
+    """Plain twin of llvm.count_block."""
+    return count_line(words, at, key, BLOCK_LEVELS)
+
+
+def count_step(words, at, key) -> int:
+    """Plain twin of llvm.count_step."""
+    return count_line(words, at, key, DIRECTORY_STEP)
+
+
+TWINS = move_words, insert_word, remove_word, edit_words, count_line, count_block, count_step
 
 
 def mutated_source(function: Callable, old: str, new: str) -> str:
@@ -48,7 +75,7 @@ def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None)
     space: dict = {}
     for module in modules:
         space |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
-    space |= {twin.__name__: twin for twin in (move_words, insert_word, remove_word, prefetch)}
+    space |= {twin.__name__: twin for twin in TWINS}
     for name, value in list(space.items()):
         if hasattr(value, "py_func"):
             change = mutate[1:] if mutate and mutate[0] == name else (f"def {name}(", f"def {name}(")

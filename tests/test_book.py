@@ -127,6 +127,21 @@ def test_directory_search_agrees_with_bisect(blocks: int) -> None:
         assert PLAIN.find_block(words, 0, blocks, key) == bisect_left(maxima, key)
 
 
+@pytest.mark.parametrize("n", [20, layout.BLOCK_LEVELS, 50])
+def test_nothing_behind_the_pool_is_touched(n: int) -> None:
+    """A book at the very end of its array: a delete in the pool's last block, and the top where it is shown."""
+    words, rows = np.zeros(layout.book_words(4), np.int64), np.zeros((2, 8), layout.level_dtype)
+    PLAIN.book_reset(words, 0, 4)
+    last = np.arange(4 * layout.BLOCK_LEVELS, 0, -1) * 10
+    for price in last:  # each better than all before: the newest block, the last of the pool, is the first
+        PLAIN.set_level(words, 0, ASK, int(price), 5)
+    out = np.zeros(2 * n, np.int64)
+    for step, price in enumerate(range(20, 10 * n, 20)):
+        rows[ASK, 0] = (price, 0)
+        assert PLAIN.apply_rows(words, 0, ASK, rows, 1) == step + 1
+        assert PLAIN.write_top(words, 0, ASK, out, 0, n, n) == n
+
+
 @pytest.mark.parametrize("side", [BID, ASK])
 def test_a_full_pool_drops_the_worst_and_says_so(side: int) -> None:
     pair, sign = BookPair(4), 2 * side - 1

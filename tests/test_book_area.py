@@ -14,7 +14,8 @@ from numba import njit
 from ringbook.engine import layout
 from ringbook.engine.kernels import book_area as area
 from ringbook.engine.kernels import book_check
-from ringbook.engine.kernels.book import apply_rows, book_reset, set_level, write_top
+from ringbook.engine.kernels.book import book_reset, set_level, write_top
+from ringbook.engine.kernels.book_apply import apply_rows
 from ringbook.engine.kernels.llvm import cpu_relax, load_relaxed, store_relaxed
 from ringbook.engine.layout import ASK, BID
 

@@ -26,7 +26,8 @@ from ..workspace import (
     W_RECV_NS,
 )
 from . import llvm
-from .book import apply_rows, is_crossed
+from .book import is_crossed
+from .book_apply import apply_rows
 from .book_area import book_begin, book_end
 from .delta import count_parts, emit_delta
 from .emit import book_of, count, emit_book, emit_status, state_of

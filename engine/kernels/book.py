@@ -11,14 +11,13 @@ the writer's own bus or a private copy, never a book another process is changing
 
 import numpy as np
 
-from ..jit import Rows, i64, kernel, void, words_in, words_out
+from ..jit import i64, kernel, void, words_in, words_out
 from ..layout import (
     ASK,
     B_BLOCKS,
     B_FREE,
     B_HORIZON,
     B_ORPHANS,
-    B_SHAPE,
     B_SIDE,
     B_SIDE_WORDS,
     B_VERSION,
@@ -41,7 +40,7 @@ from ..layout import (
 )
 from .book_blocks import fill_words, rank_of, shrink_block
 from .book_full import append_level, insert_full
-from .llvm import insert_word, prefetch, remove_word
+from .llvm import count_block, count_line, count_step, insert_word, remove_word
 
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
 LINE_WORDS = LINE_BYTES // WORD_BYTES
@@ -69,23 +68,7 @@ def book_reset(words, base, blocks):
         words[free + entry] = blocks - 1 - entry  # low ids are taken first
 
 
-@kernel(i64(words_in, i64, i64, i64))
-def count_below(words, at, count, key):
-    """Count the words of a run that are smaller than a key.
-
-    words    int64[:]
-    at       first word, 0 or more
-    count    words, a multiple of DIRECTORY_STEP so that vector code has no rest to do
-    key      compared with each
-    Returns  how many are smaller.
-    """
-    below = 0
-    for i in range(count):
-        below += words[np.uint64(at + i)] < key
-    return below
-
-
-@kernel(i64(words_in, i64, i64, i64))
+@kernel(i64(words_in, i64, i64, i64), forceinline=True)
 def find_block(words, directory, blocks, key):
     """Find the first block of a side whose max key is not below a key.
 
@@ -95,23 +78,48 @@ def find_block(words, directory, blocks, key):
     key        sought
     Returns    its place in the directory, `blocks` when every max key is below.
     """
-    low, span = 0, blocks
-    while span > DIRECTORY_STEP:  # halve, without a branch on the key; entries behind the last are KEY_NONE
-        span = (span + 2 * DIRECTORY_STEP - 1) // (2 * DIRECTORY_STEP) * DIRECTORY_STEP
-        low += span * ((words[directory + low + span - 1] < key) & (low + span <= blocks))
-    return min(low + count_below(words, directory + low, DIRECTORY_STEP, key), blocks)
+    low, steps = 0, (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP
+    while steps > 1:
+        # The last of eight sorted words is below the key when all are: a number, so no branch is made of it.
+        half = steps >> 1
+        last = directory + (low + half) * DIRECTORY_STEP - LINE_WORDS
+        low += half * (count_line(words, last, key) // LINE_WORDS)
+        steps -= half
+    low *= DIRECTORY_STEP
+    return min(low + count_step(words, directory + low, key), blocks)
 
 
-# Inlined, because passing an array costs more than half of what this does.
-@kernel(i64(words_out, i64, i64, i64, i64, i64, i64), inline="always")
-def set_at(words, base, side, room, block, key, qty):
-    """Set the quantity at a key: the one leaf that every change of a book goes through.
+@kernel(i64(words_in, i64, i64, i64, i64))
+def rank_at(words, base, side, room, key):
+    """Count the levels better than a key.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
     room     entries of a directory
-    block    what find_block answers for the key, or answered at the same B_SHAPE
+    key      any; KEY_NONE means that nothing changed
+    Returns  rank as set_level.
+    """
+    if key == KEY_NONE:
+        return i64(RANK_UNCHANGED)
+    directory = base + BOOK_HEADER_WORDS + 3 * side * room
+    blocks = words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS]
+    block, position = find_block(words, directory, blocks, key), i64(0)
+    if block < blocks:
+        first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
+        position = count_block(words, first, key)
+    return rank_of(words, directory + 2 * room, block, position)
+
+
+@kernel(i64(words_out, i64, i64, i64, i64, i64, i64))
+def set_at(words, base, side, room, block, key, qty):
+    """Set the quantity at a key, whatever that takes: blocks may be split, merged, appended, evicted.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    room     entries of a directory
+    block    what find_block answers for the key
     key      price for ASK, -price for BID
     qty      quantity, 0 or less deletes
     Returns  rank of the change, as set_level.
@@ -119,15 +127,13 @@ def set_at(words, base, side, room, block, key, qty):
     head = base + B_SIDE + side * B_SIDE_WORDS
     directory = base + BOOK_HEADER_WORDS + 3 * side * room
     lengths = directory + 2 * room
-    if block == words[head + S_BLOCKS]:  # behind all; an append since may have changed that
-        block = find_block(words, directory, words[head + S_BLOCKS], key)
-    if block == words[head + S_BLOCKS]:
+    if block == words[head + S_BLOCKS]:  # behind all
         if qty > 0:
             return append_level(words, base, side, room, key, qty)
         words[base + B_ORPHANS] += 1
         return RANK_UNCHANGED
     first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
-    position = count_below(words, first, BLOCK_LEVELS, key)
+    position = count_block(words, first, key)
     at, length = first + position, words[lengths + block]
     if words[at] != key:
         if qty <= 0:
@@ -152,7 +158,6 @@ def set_at(words, base, side, room, block, key, qty):
     words[head + S_LEVELS] -= 1
     if position == length and length > 0:
         words[directory + block] = words[at - 1]
-        words[base + B_SHAPE] += 1
     if length <= MERGE_LEVELS:
         shrink_block(words, base, side, room, block)
     return rank
@@ -174,55 +179,6 @@ def set_level(words, base, side, price, qty):
     key, directory = (2 * side - 1) * price, base + BOOK_HEADER_WORDS + 3 * side * room
     block = find_block(words, directory, words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS], key)
     return set_at(words, base, side, room, block, key, qty)
-
-
-@kernel(i64(words_out, i64, i64, Rows, i64))
-def apply_rows(words, base, side, rows, count):
-    """Apply one message's rows of a side in their order; the last of a price wins.
-
-    words    int64[:]
-    base     first word of the book
-    side     BID or ASK
-    rows     level_dtype[2, cap]: absolute quantities, 0 deletes
-    count    rows of that side, 0..cap
-    Returns  smallest rank that changed, RANK_UNCHANGED when none did.
-    """
-    price, qty = rows["price"], rows["qty"]
-    room = (words[base + B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    directory, pool = base + BOOK_HEADER_WORDS + 3 * side * room, base + BOOK_HEADER_WORDS + 7 * room
-    used, sign, best = base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS, 2 * side - 1, i64(RANK_UNCHANGED)
-    count = min(count, i64(rows.shape[1]))
-    next_key = sign * price[side, 0] if count > 0 else 0
-    next_block = find_block(words, directory, words[used], next_key)
-    shape = words[base + B_SHAPE]
-    for row in range(count):
-        key, block = next_key, next_block
-        if words[base + B_SHAPE] != shape:
-            block = find_block(words, directory, words[used], key)
-            shape = words[base + B_SHAPE]
-        # Look one row ahead, so that its block is in the first cache by then.
-        next_key = sign * price[side, min(row + 1, count - 1)]
-        next_block = find_block(words, directory, words[used], next_key)
-        ahead = pool + words[directory + room + next_block] * BLOCK_WORDS
-        for line in range(0, BLOCK_WORDS, LINE_WORDS):
-            prefetch(words, ahead + line)
-        best = min(best, set_at(words, base, side, room, block, key, qty[side, row]))
-    return best
-
-
-@kernel(i64(words_out, i64, i64, Rows, i64))
-def load_rows(words, base, side, rows, count):
-    """Load one side of a snapshot into a book just reset; best first is fastest, any order is right.
-
-    words    int64[:]
-    base     first word of the book
-    side     BID or ASK
-    rows     level_dtype[2, cap]
-    count    rows of that side, 0..cap
-    Returns  levels held on that side.
-    """
-    apply_rows(words, base, side, rows, count)
-    return words[base + B_SIDE + side * B_SIDE_WORDS + S_LEVELS]
 
 
 @kernel(void(words_out, i64, i64, i64))
@@ -255,10 +211,23 @@ def write_top(words, base, side, out, price_at, qty_at, n):
     room = (words[base + B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
     directory = base + BOOK_HEADER_WORDS + 3 * side * room
     blocks = words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS]
+    pool, ids, lengths = base + BOOK_HEADER_WORDS + 7 * room, directory + room, directory + 2 * room
     sign, done, block = 2 * side - 1, 0, 0
+    if blocks > 1 and n <= BLOCK_LEVELS and words[lengths] + words[lengths + 1] >= n:
+        # As a rule the first two blocks hold all: one loop over both, with no branch on where the first ends.
+        here, held = pool + words[ids] * BLOCK_WORDS, words[lengths]
+        then = pool + words[ids + 1] * BLOCK_WORDS - held
+        for i in range(n):
+            key, next_key = words[np.uint64(here + i)], words[np.uint64(then + i)]
+            out[np.uint64(price_at + i)] = ((key if i < held else next_key) ^ (side - 1)) - (side - 1)
+        for i in range(n):
+            at = i + BLOCK_LEVELS
+            qty, next_qty = words[np.uint64(here + at)], words[np.uint64(then + at)]
+            out[np.uint64(qty_at + i)] = qty if i < held else next_qty
+        return n
     while done < n and block < blocks:
-        first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
-        taken = min(n - done, words[directory + 2 * room + block])
+        first = pool + words[ids + block] * BLOCK_WORDS
+        taken = min(n - done, words[lengths + block])
         for i in range(taken):
             out[np.uint64(price_at + done + i)] = sign * words[np.uint64(first + i)]
         for i in range(taken):

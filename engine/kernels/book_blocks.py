@@ -6,10 +6,9 @@ levels, so a directory never fills with crumbs.
 
 import numpy as np
 
-from ..jit import i64, kernel, void, words_out
+from ..jit import i64, kernel, void, words_in, words_out
 from ..layout import (
     B_FREE,
-    B_SHAPE,
     B_SIDE,
     B_SIDE_WORDS,
     BLOCK_LEVELS,
@@ -38,7 +37,7 @@ def fill_words(words, at, count, value):
         words[np.uint64(at + i)] = value
 
 
-@kernel(i64(words_out, i64, i64, i64))
+@kernel(i64(words_in, i64, i64, i64))
 def rank_of(words, lengths, block, position):
     """Count the levels better than one.
 
@@ -76,7 +75,6 @@ def add_block(words, base, side, room, block):
     words[directory + block] = KEY_NONE
     words[directory + room + block] = block_id
     words[directory + 2 * room + block] = 0
-    words[base + B_SHAPE] += 1
     words[head + S_BLOCKS], words[base + B_FREE] = blocks + 1, free
     fill_words(words, base + BOOK_HEADER_WORDS + 7 * room + block_id * BLOCK_WORDS, BLOCK_LEVELS, KEY_NONE)
 
@@ -99,7 +97,6 @@ def drop_block(words, base, side, room, block):
         at = directory + column * room + block
         move_words(words, at, words, at + 1, blocks - block)
     words[directory + blocks] = KEY_NONE
-    words[base + B_SHAPE] += 1
     words[head + S_BLOCKS], words[base + B_FREE] = blocks, free + 1
 
 

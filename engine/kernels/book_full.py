@@ -9,7 +9,6 @@ from ..layout import (
     B_EVICTED,
     B_FREE,
     B_HORIZON,
-    B_SHAPE,
     B_SIDE,
     B_SIDE_WORDS,
     BLOCK_LEVELS,
@@ -84,7 +83,6 @@ def squeeze_level(words, base, side, room, position, key, qty):
         put_level(words, base, side, room, block, position, key, qty)
         first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
         words[directory + block] = words[first + BLOCK_LEVELS - 1]
-        words[base + B_SHAPE] += 1
         rank = rank_of(words, directory + 2 * room, block, position)
     move_limit(words, base, side, words[directory + block])
     return rank

@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from ..layout import BLOCK_LEVELS, LINE_BYTES, WORD_BYTES
+from ..layout import BLOCK_LEVELS, DIRECTORY_STEP, LINE_BYTES, WORD_BYTES
 
 AARCH64 = platform.machine() == "aarch64"
 I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
@@ -111,21 +111,6 @@ def read_ticks(typingctx):
         return builder.call(function, [])
 
     return types.int64(), codegen
-
-
-@intrinsic
-def prefetch(typingctx, words, index):
-    """prefetch(words, index): hint that words[index] will be read and written soon."""
-
-    def codegen(context, builder, signature, args):
-        pointer = _element(context, builder, signature.args[0], args[0], args[1])
-        pointer = builder.bitcast(pointer, I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, I32(1), I32(3), I32(1)])
-        return context.get_dummy_value()
-
-    return types.void(words, types.int64), codegen
 
 
 @intrinsic
@@ -253,6 +238,66 @@ remove_word = _lane_mover(
     [*range(1, BLOCK_LEVELS), BLOCK_LEVELS],
     False,
 )
+
+
+def _counter(name, count):
+    """`count` words as vectors, one population count a line: it ends sooner than summing lanes."""
+
+    @intrinsic
+    def count_below(typingctx, words, at, key):
+        def codegen(context, builder, signature, args):
+            kind, total = ir.VectorType(I64, LINE_WORDS), I64(0)
+            key = _splat(builder, args[2], kind)
+            for line in range(0, count, LINE_WORDS):
+                index = builder.add(args[1], I64(line))
+                pointer = _element(context, builder, signature.args[0], args[0], index)
+                load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+                load.align = 8
+                below = builder.bitcast(builder.icmp_signed("<", load, key), ir.IntType(LINE_WORDS))
+                total = builder.add(total, builder.ctpop(builder.zext(below, I64)))
+            return total
+
+        return types.int64(words, types.int64, types.int64), codegen
+
+    count_below.__doc__ = f"{name}(words, at, key) -> int64: how many of {count} words are below a key."
+    return count_below
+
+
+count_line = _counter("count_line", LINE_WORDS)
+count_block = _counter("count_block", BLOCK_LEVELS)
+count_step = _counter("count_step", DIRECTORY_STEP)
+
+
+@intrinsic
+def edit_words(typingctx, words, at, position, value, step, last):
+    """edit_words(words, at, position, value, step, last): BLOCK_LEVELS words, changed without a branch.
+
+    step 1 inserts value at `position`, the last word is lost; -1 takes out that word and puts `last` last; 0 sets
+    it. A position of BLOCK_LEVELS or more with step 0 changes nothing. The word before and the word behind are read.
+    """
+
+    def codegen(context, builder, signature, args):
+        kind = ir.VectorType(I64, BLOCK_LEVELS)
+        _, at, position, value, step, last = args
+
+        def pointer(index):
+            found = _element(context, builder, signature.args[0], args[0], index)
+            return builder.bitcast(found, kind.as_pointer())
+
+        old = builder.load(pointer(at), typ=kind)
+        moved = builder.load(pointer(builder.sub(at, step)), typ=kind)
+        removes = builder.icmp_signed("<", step, I64(0))
+        target = _splat(builder, builder.select(removes, I64(BLOCK_LEVELS - 1), position), kind)
+        fresh = _splat(builder, builder.select(removes, last, value), kind)
+        lane = ir.Constant(kind, list(range(BLOCK_LEVELS)))
+        new = builder.select(builder.icmp_signed("<", lane, _splat(builder, position, kind)), old, moved)
+        store = builder.store(
+            builder.select(builder.icmp_signed("==", lane, target), fresh, new), pointer(at)
+        )
+        old.align = moved.align = store.align = 8
+        return context.get_dummy_value()
+
+    return types.void(words, *[types.int64] * 5), codegen
 
 
 def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):

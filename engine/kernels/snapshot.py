@@ -20,7 +20,8 @@ from ..workspace import (
     W_SNAPSHOT_LIMIT,
 )
 from .apply import RULE_WORD, change_book, lose_book, set_health
-from .book import book_reset, is_crossed, load_rows, set_horizon
+from .book import book_reset, is_crossed, set_horizon
+from .book_apply import load_rows
 from .book_area import book_begin, book_end
 from .emit import book_of, count, state_of
 from .pending import clear_pending, pending_of, restore_diff
