@@ -1,4 +1,4 @@
-"""The decode rooms as plain Python, on plain twins of their two intrinsics, with or without a mistake."""
+"""The decode rooms as plain Python, on plain twins of their three intrinsics, with or without a mistake."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -33,10 +33,23 @@ def count_trailing_zeros(value: np.uint64) -> int:
     return (word & -word).bit_length() - 1 if word else 64
 
 
+def read_digits(buf: np.ndarray, at: int, count: int, steps: np.uint64) -> tuple[int, int, int]:
+    """Plain twin of llvm.read_digits."""
+    assert 0 <= at <= len(buf) - 16
+    text = bytes(buf[at : at + 16])
+    places = [step + count for step in (*range(-8, 0), *int(steps).to_bytes(8, "little"))]
+    digits = [(text[place] - 48) % 256 if 0 <= place < 128 else 0 for place in places]
+    head, tail = (
+        sum(digit * 10 ** (7 - i) for i, digit in enumerate(half)) for half in (digits[:8], digits[8:])
+    )
+    return head, tail, int(any(digit > 9 for digit in digits))
+
+
 def plain_rooms(mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
     """Every decode kernel as a Python function; see plain.plain_room."""
     room = plain_room(*ROOMS, mutate=mutate)
-    room.scan.__globals__.update(load_u64=load_u64, count_trailing_zeros=count_trailing_zeros)
+    twins = {"load_u64": load_u64, "count_trailing_zeros": count_trailing_zeros, "read_digits": read_digits}
+    room.scan.__globals__.update(twins)
     return room
 
 

@@ -24,7 +24,7 @@ MUTANTS = [
     ("edit_at", "<= MERGE_LEVELS", "< MERGE_LEVELS"),
     ("edit_at", "orphan * 2 * BLOCK_LEVELS", "0"),
     ("edit_at", "i64(held != qty)", "1"),
-    ("edit_at", "(min(qty, 1) - 1)", "0"),
+    ("edit_at", "(max(min(qty, 1), 0) - 1)", "0"),
     ("edit_at", "key, step, KEY_NONE)", "key, step, 0)"),
     ("edit_at", "words[base + B_ORPHANS] += orphan", "pass"),
     ("apply_rows", "best = min(", "best = max("),

@@ -57,7 +57,9 @@ def test_plain_snapshot() -> None:
 
 
 MUTANTS = [
-    ("join_parts", "* POW10[digits]", "* POW10[digits - 1]"),
+    ("tail_steps", "HIGHS & ~taken", "RAMP & ~taken"),
+    ("quick_levels", "qty_head * qty_one", "qty_head * price_one"),
+    ("quick_levels", "or bad | qty_bad", "or bad"),
     ("quick_levels", "if not is_like or beyond or", "if not is_like or"),
     ("read_level", "price, qty\n", "qty, price\n"),
     ("quick_decimal", "or part & ~keep", ""),

@@ -1,6 +1,8 @@
 """The scanning primitives one by one: against json and Decimal, within their bounds whatever follows."""
 
+import itertools
 import json
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -134,6 +136,36 @@ def test_levels_stay_within_the_list(drawn, poison: bytes) -> None:
         after, count = read(buf, at, end, instrument[0], instrument[1], rows, 1)
         assert after < 0 or (cut == len(token) and after == end and 0 <= count < 64)
         assert (rows["price"][0] == -7).all()
+
+
+@pytest.mark.parametrize("digits", [0, 3, 8, 10])
+def test_levels_of_every_form(digits: int) -> None:
+    """As many digits before and behind the point as one load holds, and more."""
+    rows = np.zeros((2, 4), layout.level_dtype)
+    for count, places in itertools.product(range(1, 11), range(13)):
+        fraction = "9876543210"[: min(places, digits)].ljust(places, "0")
+        number = "1234567890"[:count] + ("." + fraction if places else "")
+        expected = int(Decimal(number) * 10**digits)
+        for price, qty in ((number, "7.000"), ("70", number), (number, number)):
+            data = f'[["{price}","{qty}"],["{price}","0{qty}"],["{price}","{qty}"]]'.encode()
+            after, found = levels.read_levels(*placed(data, b"9"), digits, digits, rows, 1)
+            if expected >= 2**63:
+                assert after == layout.OVERFLOW
+                continue
+            assert (after, found) == (BEGIN + len(data), 3)
+            want = tuple(int(Decimal(text) * 10**digits) for text in (price, qty))
+            assert rows[1, :3].tolist() == [want] * 3
+
+
+@pytest.mark.parametrize("wrong", ["", ".5", "5.", ".", "1x", "x1", "1.5x", "1,5", "-1", "1.x", "1/2"])
+def test_levels_that_are_no_numbers(wrong: str) -> None:
+    """Behind a level that is one, so that the quick way expects another like it."""
+    rows = np.zeros((2, 4), layout.level_dtype)
+    for good in ("2.5", "25", "250"):
+        for second in (f'["{wrong}","{good}"]', f'["{good}","{wrong}"]'):
+            data = f'[["{good}","{good}"],{second},["{good}","{good}"]]'.encode()
+            for read in (levels.read_levels, on_records(PLAIN.read_levels)):
+                assert read(*placed(data, b"9"), 8, 8, rows, 0)[0] < 0
 
 
 def test_levels_fill_rows_to_the_last() -> None:

@@ -46,7 +46,7 @@ def edit_at(words, base, side, room, block, key, qty):
     position, length = count_block(words, first, key), words[lengths]
     at = first + position
     # Held and still wanted, as one number: two conditions would be two branches, the first a toss-up.
-    if (words[at] ^ key) | (min(qty, 1) - 1) == 0:
+    if (words[at] ^ key) | (max(min(qty, 1), 0) - 1) == 0:
         held = words[at + BLOCK_LEVELS]
         words[at + BLOCK_LEVELS] = qty
         return i64(held != qty)

@@ -16,15 +16,15 @@ from .decimals import (
     POW10,
     QUICK_DIGITS,
     ZEROS,
-    add_digits,
     not_digits,
     read_decimal,
 )
-from .llvm import count_trailing_zeros, load_u64
+from .llvm import TEXT_BYTES, count_trailing_zeros, load_u64, read_digits
 from .text import (
     CLOSE_LIST,
     COMMA,
     DOT,
+    HIGHS,
     INLINE,
     MALFORMED,
     OPEN_LIST,
@@ -38,6 +38,7 @@ from .text import (
 
 TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
 Triple = numba.types.UniTuple(i64, 3)
+RAMP = u64(0x0807060504030201)
 QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
 
 BETWEEN = u64(int.from_bytes(b'","', "little"))  # price and quantity
@@ -83,22 +84,17 @@ def one_word(digits):
     return i64(POW10[digits - kept]), kept
 
 
-@kernel(i64(u64, u64, i64, i64), **INLINE)
-def join_parts(head, tail, count, digits):
-    """Put the digits before and behind the point together.
+@kernel(u64(i64, i64), **INLINE)
+def tail_steps(digits, kept):
+    """Say where the decimals of a mantissa stand, as llvm.read_digits wants it.
 
-    head     digits before the point at the top of a word, zeros below them
-    tail     `digits` decimals, likewise
-    count    digits before the point, 0..8
-    digits   0..8
-    Returns  the number times 10**digits; negative when a byte is no digit
+    digits   decimals of the mantissa, 0..8
+    kept     decimals taken from the text, 0..digits
+    Returns  per byte the distance from the point, 0x80 for a 0 that is not printed
     """
-    if count + digits <= QUICK_DIGITS:
-        word = (head >> u64((8 * digits) & 63)) | tail
-        return i64(-1) if not_digits(word) else i64(add_digits(word))
-    if not_digits(head) | not_digits(tail):
-        return i64(-1)
-    return i64(add_digits(head) * POW10[digits] + add_digits(tail))
+    lift = u64((64 - 8 * digits) & 63)
+    taken = first_bytes(kept) << lift
+    return (RAMP << lift) & taken | HIGHS & ~taken
 
 
 @kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64), **INLINE)
@@ -125,30 +121,29 @@ def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
     qty_unit, qty_digits = one_word(qty_digits)
     qty_width = qty_places + 1 if qty_places > 0 else qty_places
     qty_point = DOT if qty_places > 0 else QUOTE
-    price_keep = first_bytes(min(places, price_digits))
-    price_rest = first_bytes(places) & ~price_keep
-    qty_keep = first_bytes(min(qty_places, qty_digits))
-    qty_rest = first_bytes(qty_places) & ~qty_keep
-    price_drop, price_lift = u64(64 - 8 * count), u64((64 - 8 * price_digits) & 63)
-    qty_lift, levels, at = u64((64 - 8 * qty_digits) & 63), rows[side], at + 2
+    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
+    if count + price_kept >= TEXT_BYTES:
+        return at, row, i64(0)
+    price_steps, qty_steps = tail_steps(price_digits, price_kept), tail_steps(qty_digits, qty_kept)
+    price_rest = first_bytes(places) & ~first_bytes(price_kept)
+    qty_rest = first_bytes(qty_places) & ~first_bytes(qty_kept)
+    price_one, qty_one = i64(POW10[price_digits]), i64(POW10[qty_digits])
+    longest, levels, at = TEXT_BYTES - 1 - qty_kept, rows[side], at + 2
     while row < levels.size and at <= end:
         dot = at + count
         sep = dot + price_width
-        fraction = load_u64(buf, dot + 1) ^ ZEROS
-        head = (load_u64(buf, at) ^ ZEROS) << price_drop
-        price = join_parts(head, (fraction & price_keep) << price_lift, count, price_digits)
         qty_at = sep + 3
-        whole = load_u64(buf, qty_at)
-        length = count_trailing_zeros(~whole & DIGIT_BITS) >> 3
+        length = count_trailing_zeros(~load_u64(buf, qty_at) & DIGIT_BITS) >> 3
         qty_dot = qty_at + length
-        part = load_u64(buf, qty_dot + 1) ^ ZEROS
-        head = (whole ^ ZEROS) << u64((64 - 8 * length) & 63)
-        qty = join_parts(head, (part & qty_keep) << qty_lift, length, qty_digits)
         stop = load_u64(buf, qty_dot + qty_width)
+        head, tail, bad = read_digits(buf, at, count, price_steps)
+        qty_head, qty_tail, qty_bad = read_digits(buf, qty_at, length, qty_steps)
+        price, qty = head * price_one + tail, qty_head * qty_one + qty_tail
+        fraction, part = load_u64(buf, dot + 1) ^ ZEROS, load_u64(buf, qty_dot + 1) ^ ZEROS
         beyond = (fraction & price_rest) | (part & qty_rest)
         is_like = buf[u64(dot)] == price_point and buf[u64(qty_dot)] == qty_point
         is_like = is_like and load_u64(buf, sep) & BETWEEN_MASK == BETWEEN
-        if not is_like or beyond or (price | qty) < 0:
+        if not is_like or beyond or bad | qty_bad or not 0 < length <= longest:
             break
         after = qty_dot + qty_width
         level = levels[u64(row)]  # unsigned: no negative index to look out for

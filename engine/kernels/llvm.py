@@ -126,6 +126,56 @@ def load_u64(typingctx, data, index):
     return types.uint64(data, types.int64), codegen
 
 
+TEXT_BYTES = 16
+HEAD_STEPS = range(-TEXT_BYTES // 2, 0)
+
+
+def _take_bytes(builder, text, places):
+    """text[places] byte by byte, 0 where a place has its top bit set."""
+    name = "llvm.aarch64.neon.tbl1.v16i8" if AARCH64 else "llvm.x86.ssse3.pshuf.b.128"
+    kind = ir.FunctionType(text.type, [text.type, text.type])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [text, places])
+
+
+def _join_lanes(builder, vector, bits, weight):
+    """Make lanes of twice the width: the first of two times weight, plus the second."""
+    kind = ir.VectorType(ir.IntType(2 * bits), TEXT_BYTES * 4 // bits)
+    weights, low = (ir.Constant(kind, [value] * kind.count) for value in (weight, (1 << bits) - 1))
+    wide = builder.bitcast(vector, kind)
+    first = builder.mul(builder.and_(wide, low), weights)
+    return builder.add(first, builder.lshr(wide, ir.Constant(kind, [bits] * kind.count)))
+
+
+@intrinsic
+def read_digits(typingctx, data, index, count, steps):
+    """read_digits(bytes, index, count, steps) -> (head, tail, bad): two numbers of eight digits out of 16 bytes.
+
+    The head is the first `count` digits, 0..8. Digit i of the tail is the byte at `count` plus byte i of `steps`, 0
+    where that has its top bit set. bad is not 0 when one of the bytes is no digit. The caller owns index + 16 <= len.
+    """
+
+    def codegen(context, builder, signature, args):
+        kind, pair = ir.VectorType(I8, TEXT_BYTES), ir.VectorType(I64, 2)
+        pointer = builder.bitcast(
+            _element(context, builder, signature.args[0], args[0], args[1]), kind.as_pointer()
+        )
+        text = builder.load(pointer, typ=kind)
+        text.align = 1
+        head = sum((step & 0xFF) << 8 * place for place, step in enumerate(HEAD_STEPS))
+        both = builder.insert_element(ir.Constant(pair, [head, 0]), args[3], I32(1))
+        places = builder.add(builder.bitcast(both, kind), _splat(builder, builder.trunc(args[2], I8), kind))
+        digits = builder.sub(text, ir.Constant(kind, [ord("0")] * TEXT_BYTES))
+        digits = _take_bytes(builder, digits, places)
+        above = builder.icmp_unsigned(">", digits, ir.Constant(kind, [9] * TEXT_BYTES))
+        bad = builder.zext(builder.bitcast(above, ir.IntType(TEXT_BYTES)), I64)
+        for bits, weight in ((8, 10), (16, 100), (32, 10_000)):
+            digits = _join_lanes(builder, digits, bits, weight)
+        parts = [builder.extract_element(digits, I32(lane)) for lane in range(2)]
+        return context.make_tuple(builder, signature.return_type, [*parts, bad])
+
+    return types.UniTuple(types.int64, 3)(data, types.int64, types.int64, types.uint64), codegen
+
+
 def _bits(name, llvm_name):
     @intrinsic
     def count(typingctx, value):
