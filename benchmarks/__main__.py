@@ -23,6 +23,7 @@ figures, stands in `benchmarks/README.md`.
 RUNS: dict[str, tuple[str, list[str], list[str]]] = {
     "kernels": ("Decode and the fused path (no sockets)", [], []),
     "rust_offline": ("Beside Rust, without sockets", ["--rounds", "5"], ["--rounds", "1"]),
+    "peers": ("Beside Python peers", ["--rounds", "5"], ["--rounds", "1", "--messages", "1000"]),
     "analysis": ("Analysis of records", [], []),
     "bus": ("Record → reader (no socket)", [], ["--quick"]),
     "latency": (
