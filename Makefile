@@ -3,6 +3,7 @@
 PYTHON ?=# a Python of your choice, 3.11 or later; found by scripts/venv.sh when empty
 DEMO_SECONDS ?= 20
 MINUTES ?= 10
+PEERS_PYTHON ?= python3.13
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 VENV := .venv
@@ -10,7 +11,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real notebooks bench bench-quick soak warm lint format clean
+.PHONY: help demo test real notebooks bench bench-quick guard peers soak warm lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -35,11 +36,22 @@ notebooks: $(VENV)/.test ## run every notebook against the built-in exchange; no
 	@$(RUN) -m ringbook warm
 	$(RUN) -m pytest -q -ra -m notebooks
 
-bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md
+bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md and docs/bench
 	$(RUN) -m benchmarks
 
-bench-quick: $(VENV)/.test ## the same questions in about a minute, nothing written
+bench-quick: $(VENV)/.test ## the same questions in less than five minutes, nothing written
 	$(RUN) -m benchmarks --quick
+
+guard: $(VENV)/.test ## instructions of hot kernels and ratios within one run, beside the committed ones
+	$(RUN) -m benchmarks.guard
+
+peers: .venv-peers/.done ## the Python peers of `make bench` in .venv-peers; PEERS_PYTHON is a 3.13 or later
+
+.venv-peers/.done:
+	$(PEERS_PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check --no-input orjson msgspec pysimdjson \
+		sortedcontainers order-book cryptofeed nautilus_trader picows websockets
+	@touch $@
 
 soak: $(VENV)/.test ## the tests marked soak, for MINUTES=10
 	RINGBOOK_SOAK_MINUTES=$(MINUTES) HYPOTHESIS_PROFILE=soak $(RUN) -m pytest -q -ra -m soak

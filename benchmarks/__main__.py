@@ -1,8 +1,9 @@
 """Every benchmark, one after the other; RESULTS.md keeps the newest answer to each question.
 
-    python -m benchmarks [--quick] [--only NAME ...]
+    python -m benchmarks [--quick] [--only NAME ...] [--plots]
 
 NAME is the part of a title's file, as in `--only latency`. `--quick` runs shorter forms and only prints.
+`--plots` only draws docs/bench again; the long run ends with it too.
 """
 
 import argparse
@@ -10,6 +11,8 @@ import datetime
 import subprocess
 import sys
 from pathlib import Path
+
+from . import plots
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 INTRODUCTION = """# Results
@@ -23,6 +26,11 @@ figures, stands in `benchmarks/README.md`.
 RUNS: dict[str, tuple[str, list[str], list[str]]] = {
     "kernels": ("Decode and the fused path (no sockets)", [], []),
     "rust_offline": ("Beside Rust, without sockets", ["--rounds", "5"], ["--rounds", "1"]),
+    "peers": ("Beside Python peers", ["--rounds", "5"], ["--rounds", "1", "--messages", "1000"]),
+    "limits": ("Decode beside the memory's own speed", [], ["--rounds", "5"]),
+    "scale": ("Symbols, depth and memory", [], ["--quick"]),
+    "pauses": ("Pauses and Python's collector", [], ["--quick"]),
+    "start": ("Starting", [], ["--quick"]),
     "analysis": ("Analysis of records", [], []),
     "bus": ("Record → reader (no socket)", [], ["--quick"]),
     "latency": (
@@ -30,6 +38,7 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--rounds", "3"],
         ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
+    "latency_cdf": ("Percentiles of wire → record", ["--keep"], ["--messages", "4000"]),
     "throughput": (
         "Messages a second through a websocket",
         ["--seconds", "10", "--rounds", "3"],
@@ -65,8 +74,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", nargs="+", choices=RUNS, default=list(RUNS), metavar="NAME")
+    parser.add_argument("--plots", action="store_true")
     chosen = parser.parse_args()
-    for name in chosen.only:
+    for name in () if chosen.plots else chosen.only:
         code, section = run(name, chosen.quick)
         if code:
             return code
@@ -75,7 +85,7 @@ def main() -> int:
             order = [*(title for title, _, _ in RUNS.values()), SOAK]
             parts = [kept[title] for title in order if title in kept]
             RESULTS.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
-    return 0
+    return 0 if chosen.quick else plots.main()
 
 
 if __name__ == "__main__":

@@ -74,6 +74,7 @@ class Engine:
                 self.outside.settle()
                 await self._follow()
             finally:
+                self.outside.collector.end()
                 await self._stop()
 
     async def _instruments(self, symbols: Sequence[str], tries: int = 1 << 62) -> list[Instrument] | None:
@@ -137,6 +138,7 @@ class Engine:
         self.fetching.tick(now_ns)
         self.watch.tick(now_ns)
         self.feed.poll_changed()
+        self.outside.collector.turn(int(self.pipeline.counters[layout.C["frames"]]))
 
     def _stamp(self) -> None:
         self.pipeline.stamp(self.clock.wall_ns(), self.clock.mono_ns())

@@ -32,7 +32,7 @@ def test_make_alone_lists_every_target():
 
 
 @pytest.mark.parametrize(
-    "target", ["demo", "test", "lint", "real", "bench", "bench-quick", "soak", "warm", "format"]
+    "target", ["demo", "test", "lint", "real", "bench", "bench-quick", "guard", "soak", "warm", "format"]
 )
 def test_targets_expand(target):
     done = make("--dry-run", target)

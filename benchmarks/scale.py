@@ -1,0 +1,243 @@
+"""Cost of a message from 1 to 2,000 symbols and from 50 to 10,000 levels a side, its memory, and no allocation.
+
+    python -m benchmarks.scale [--quick]
+
+Symbols are chosen by Zipf's law, as in real traffic, or all alike. Beside stands the floor: the same number of
+dependent reads, each at a random line of as much memory as the books in use take, by the same choice of symbol.
+Every run is verified: no gap, every book LIVE at its last id, every record published, and numba's own counter of
+allocations unchanged.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numba
+import numpy as np
+from numba.core.runtime import _nrt_python, rtsys
+
+from ringbook.engine import jit, layout, routes
+from ringbook.engine.instruments import from_steps
+from ringbook.engine.pipeline import Pipeline, ingest_room
+from ringbook.engine.workspace import W_PUBLISH_ALL
+from ringbook.io.feed import Feed
+from ringbook.io.memory_bus import MemoryBus
+from ringbook.io.venues.base import get_venue
+
+from . import frames
+from .kernels import Quiet, ticks_per_second
+from .machine import describe, table
+from .rust_offline import walk
+
+SYMBOLS, DEPTHS = (1, 10, 100, 1000, 2000), (50, 200, 1000, 5000, 10_000)
+MESSAGE_LEVELS, MIDDLE = 20, 6_000_000
+ZIPF_POWER = 1.0
+PARTS = 20  # the median of so many stretches counts, so that a pause of the machine does not
+WRAPPED = 8  # the call from Python into the loop wraps each array once, however many messages follow
+DATA = Path(__file__).with_name("data") / "scale.json"
+
+
+@dataclass
+class Market:
+    """A feed with many symbols, all in sync, and the messages to come."""
+
+    feed: Feed
+    depth: int
+    chosen: np.ndarray  # symbol of each message
+    data: np.ndarray
+    offsets: np.ndarray
+
+
+def snapshot_body(depth: int, symbol: int) -> bytes:
+    """A book of `depth` levels a side, one tick apart, its size the symbol's own."""
+    sides = ([MIDDLE - 1 - i for i in range(depth)], [MIDDLE + i for i in range(depth)])
+    bids, asks = ([[f"{p / 100:.2f}", f"{symbol % 90 + 1}.5"] for p in side] for side in sides)
+    return json.dumps({"lastUpdateId": 1, "bids": bids, "asks": asks}, separators=(",", ":")).encode()
+
+
+def choices(symbols: int, count: int, zipf: bool) -> np.ndarray:
+    """The symbol of each message."""
+    weights = 1.0 / np.arange(1, symbols + 1) ** (ZIPF_POWER if zipf else 0.0)
+    return np.random.default_rng(7).choice(symbols, count, p=weights / weights.sum())
+
+
+def diffs(chosen: np.ndarray, depth: int) -> list[bytes]:
+    """A diff of 20 levels for each chosen symbol, four in five of them changes near the best price."""
+    dice, last, made = np.random.default_rng(11), {}, []
+    far = np.minimum((dice.exponential(depth / 12, (len(chosen), MESSAGE_LEVELS))).astype(int), depth - 1)
+    sizes = dice.integers(0, 5, far.shape)  # 0 deletes
+    for number, symbol in enumerate(chosen.tolist()):
+        last[symbol] = u = last.get(symbol, 1) + 1
+        rows = [f'["{{}}","{size}.25"]' if size else '["{}","0"]' for size in sizes[number].tolist()]
+        half = MESSAGE_LEVELS // 2
+        away = far[number].tolist()
+        bids = ",".join(
+            row.format(f"{(MIDDLE - 1 - at) / 100:.2f}") for row, at in zip(rows[:half], away, strict=False)
+        )
+        asks = ",".join(
+            row.format(f"{(MIDDLE + at) / 100:.2f}") for row, at in zip(rows[half:], away[half:], strict=True)
+        )
+        made.append(
+            f'{{"stream":"s{symbol}usdt@depth@100ms","data":{{"e":"depthUpdate","E":1700000000000,'
+            f'"s":"S{symbol}USDT",'
+            f'"U":{u},"u":{u},"b":[{bids}],"a":[{asks}]}}}}'.encode()
+        )
+    return made
+
+
+def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
+    """Set everything up."""
+    venue, blocks = get_venue("binance-spot"), max(64, depth // 8)
+    bus = MemoryBus(1 << (count + symbols).bit_length() + 1, 20, symbols, blocks)
+    slots = routes.slots_for(2 * symbols + 2)
+    pipeline = Pipeline(bus.words, bus.ctl, bus.geo, venue.scanner, route_count=slots, publish_all=True)
+    feed = Feed(pipeline, bus, venue.name, venue.rule, venue.time_unit_ns, Quiet())
+    names = [f"S{number}USDT".encode() for number in range(symbols)]
+    for name in names:
+        feed.add_instrument(from_steps(name, "0.01", "0.00000001"))
+    feed.add_streams({venue.stream_name(name, "depth@100ms"): (name, layout.KIND_BOOK) for name in names})
+    for number in range(symbols):
+        pipeline.start_sync(number)
+        assert feed.snapshot(number, snapshot_body(depth, number), 0, 1, 1) >= 0
+    assert pipeline.work[W_PUBLISH_ALL] == 1
+    chosen = choices(symbols, count, zipf)
+    data, offsets = frames.packed(diffs(chosen, depth), framed=True)
+    return Market(feed, depth, chosen, data, offsets)
+
+
+def allocations() -> tuple[int, ...]:
+    """Numba's counters."""
+    stats = rtsys.get_allocation_stats()
+    return stats.alloc, stats.free, stats.mi_alloc, stats.mi_free
+
+
+def ns_per_message(made: Market) -> float:
+    """Play the second half of the messages, the first having warmed everything; verified."""
+    pipe, half, result = made.feed.pipeline, len(made.chosen) // 2, np.zeros(2, np.int64)
+    picked = np.ones(len(made.offsets), np.bool_)
+
+    def play(offsets: np.ndarray) -> float:
+        assert walk(pipe.ingest, pipe.words, pipe.ctl, made.data, pipe.work, offsets, picked, result) == 0
+        return result[0] / ticks_per_second() / (len(offsets) - 1) * 1e9
+
+    play(made.offsets[: half + 1])
+    before = allocations()
+    parts = np.array_split(np.arange(half, len(made.offsets) - 1), PARTS)
+    taken = np.median([play(made.offsets[part[0] : part[-1] + 2]) for part in parts])
+    grown = [now - then for now, then in zip(allocations(), before, strict=True)]
+    assert max(grown) <= PARTS * WRAPPED, f"numba allocated on the path: {grown}"
+    ids = 1 + np.bincount(made.chosen, minlength=len(made.feed.ids))
+    states = pipe.space.states[: len(ids)]
+    assert np.array_equal(states["book_id"][ids > 1], ids[ids > 1]) and pipe.counters[layout.C["gaps"]] == 0
+    return float(taken)
+
+
+@numba.njit
+def walk_lines(lines, starts, size, reads):
+    """Dependent reads: the next line follows from what the last one held, inside the symbol's own part."""
+    at, total = np.int64(0), np.int64(0)
+    for start in starts:
+        for _ in range(reads):
+            at = (
+                at * 6364136223846793005 + 1442695040888963407 + lines[start + (at & (size - 1)) * 8]
+            ) & 0xFFFFFFFFFFF
+            total ^= at
+    return total
+
+
+def floor_ns(symbols: int, depth: int, chosen: np.ndarray) -> float:
+    """ns of 20 dependent reads a message over memory like the books'."""
+    size = 1 << (max(64, depth // 2) - 1).bit_length()  # cache lines a symbol
+    lines, starts = np.zeros(symbols * size * 8, np.int64), chosen * size * 8
+    walk_lines(lines, starts, size, MESSAGE_LEVELS)
+    taken = []
+    for part in np.array_split(starts, PARTS):
+        begun = time.perf_counter()
+        walk_lines(lines, part, size, MESSAGE_LEVELS)
+        taken.append((time.perf_counter() - begun) / len(part) * 1e9)
+    return float(np.median(taken))
+
+
+def memory_of_symbol(symbols: int, depth: int) -> float:
+    """Resident bytes that a symbol adds at a depth, by the kernel's own count, in a process of its own."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        import psutil
+
+        before = psutil.Process().memory_info().rss
+        made = market(symbols, depth, 100, False)
+        gc.collect()
+        grown = psutil.Process().memory_info().rss - before
+        os.write(write_end, str(grown / len(made.feed.ids)).encode())
+        os._exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as answer:
+        text = answer.read()
+    os.waitpid(child, 0)
+    return float(text)
+
+
+def sweep(cases: list[tuple[int, int, bool]], count: int, rounds: int) -> list[tuple[float, float]]:
+    """(ours, floor) in ns a message of each case (symbols, depth, zipf); medians over rounds taken in turn."""
+    found: list[list[tuple[float, float]]] = [[] for _ in cases]
+    for _ in range(rounds):
+        for at, (symbols, depth, zipf) in enumerate(cases):
+            made = market(symbols, depth, count, zipf)
+            found[at].append((ns_per_message(made), floor_ns(symbols, depth, made.chosen[count // 2 :])))
+    return [tuple(np.median(pairs, axis=0).tolist()) for pairs in found]
+
+
+def main() -> int:
+    """Print the tables; keep what the plots need."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer sizes, shorter, nothing kept")
+    quick = parser.parse_args().quick
+    ingest_room("binance")
+    jit.warm()
+    _nrt_python.memsys_enable_stats()
+    symbols, depths = ((1, 100, 2000), (50, 1000, 10_000)) if quick else (SYMBOLS, DEPTHS)
+    count, rounds = (4_000, 1) if quick else (40_000, 3)
+    by_symbols = [(number, 100, zipf) for zipf in (True, False) for number in symbols]
+    by_depth = [(1, depth, True) for depth in depths]
+    found = dict(zip(by_symbols + by_depth, sweep(by_symbols + by_depth, count, rounds), strict=True))
+    first = {zipf: found[(symbols[0], 100, zipf)] for zipf in (True, False)}
+    rows = [
+        (f"{n:,}", "Zipf" if zipf else "all alike", f"{found[n, d, zipf][0]:.0f}",
+         f"{found[n, d, zipf][0] / first[zipf][0]:.2f}x", f"{found[n, d, zipf][1]:.0f}")
+        for n, d, zipf in by_symbols
+    ]  # fmt: skip
+    deep = [(f"{d:,}", f"{found[1, d, True][0]:.0f}", f"{found[1, d, True][1]:.0f}") for d in depths]
+    resident = memory_of_symbol(20 if quick else 200, 1000)
+    assert resident <= 1 << 20, f"{resident / 2**20:.2f} MiB a symbol, expected 1 at most"
+    sys.stdout.write(
+        f"{describe()}\n\nDiffs of {MESSAGE_LEVELS} levels, frame to record, {count:,} messages, {rounds} rounds; "
+        "100 levels a side.\n\n"
+    )
+    heads = ("symbols", "choice", "ns/message", "to one symbol", "20 dependent reads, ns")
+    sys.stdout.write(f"{table(heads, rows)}\n\nOne symbol:\n\n")
+    sys.stdout.write(table(("levels a side", "ns/message", "20 dependent reads, ns"), deep) + "\n\n")
+    of_file = [int(layout.geometry(4096, 20, n)[layout.GEO_WORDS]) * layout.WORD_BYTES for n in (100, 200)]
+    in_file = (of_file[1] - of_file[0]) / 100
+    sys.stdout.write(
+        f"The bus file has {in_file / 2**20:.2f} MiB for each symbol, whatever its depth. "
+        f"Resident memory a symbol at 1,000 levels a side: {resident / 2**20:.2f} MiB. Allocations counted by numba "
+        "after warm-up: 0.\n"
+    )
+    if not quick:
+        DATA.parent.mkdir(exist_ok=True)
+        kept = {
+            "symbols": [[n, zipf, *found[n, d, zipf]] for n, d, zipf in by_symbols],
+            "levels": [[d, *found[1, d, True]] for d in depths],
+        }
+        DATA.write_text(json.dumps(kept) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
