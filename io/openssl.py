@@ -4,14 +4,13 @@ Python's ssl module keeps the connection of OpenSSL to itself. Where it lies in 
 and believed only if everything around it is what it must be; else TLS is left to asyncio.
 """
 
+import _ssl
 import ctypes
 import functools
 import ssl
 import sys
 from dataclasses import dataclass
 from typing import Any
-
-import _ssl
 
 POINTER_BYTES = ctypes.sizeof(ctypes.c_size_t)
 # Words of CPython's objects: head, then `PyObject *Socket; SSL *ssl; PySSLContext *ctx`, and `SSL_CTX *ctx`.
@@ -44,7 +43,14 @@ def libssl() -> ctypes.CDLL | None:
         return None
     try:
         library = ctypes.CDLL(path)
-        for name in ("SSL_read", "SSL_get_error", "SSL_get_rbio", "SSL_get_SSL_CTX", "BIO_write", "ERR_clear_error"):
+        for name in (
+            "SSL_read",
+            "SSL_get_error",
+            "SSL_get_rbio",
+            "SSL_get_SSL_CTX",
+            "BIO_write",
+            "ERR_clear_error",
+        ):
             getattr(library, name)
     except (OSError, AttributeError):
         return None
