@@ -5,7 +5,8 @@
 The sender floods from core 0, the receiver runs on core 1; TCP holds the sender back, so the sender's rate is
 the receiver's. Every message must have been taken, and the final full book must equal the sender's, level by
 level. The bare socket is the ceiling: the same sender, every byte read, none looked at. `direct` is read by jitted
-code, `direct, asyncio reads` by the transport. Ours publishes a record when the visible top changed, Rust one for every message; both are counted.
+code, `direct, asyncio reads` by the transport. Ours publishes a record when the visible top changed, Rust one for
+every message; both are counted.
 """
 
 import argparse
