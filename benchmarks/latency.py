@@ -6,9 +6,9 @@
 A sender process on core 0 writes the time of sending into each message; the receiver on core 1 reads, decodes,
 applies and publishes; wire → record is publish stamp minus send stamp, taken from the records themselves.
 `bare socket` is the floor: recv and no work at all. `direct` is read by jitted code; `direct, asyncio reads` by the
-loop's transports, with aiofastnet's in their place where it is named. The Rust stack does the same work (see `rust/`): blocking is
-tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant publishes one record for
-every message, and all must come to the same digest of their records. Contestants are interleaved; percentiles
+loop's transports, with aiofastnet's in their place where it is named. The Rust stack does the same work (see
+`rust/`): blocking is tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant
+publishes one record for every message, and all must come to the same digest of their records. Contestants are interleaved; percentiles
 are medians over the rounds. --data keeps whole curves, for plots.
 """
 
