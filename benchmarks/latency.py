@@ -8,8 +8,8 @@ applies and publishes; wire → record is publish stamp minus send stamp, taken 
 `bare socket` is the floor: recv and no work at all. `direct` is read by jitted code; `direct, asyncio reads` by the
 loop's transports, with aiofastnet's in their place where it is named. The Rust stack does the same work (see
 `rust/`): blocking is tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant
-publishes one record for every message, and all must come to the same digest of their records. Contestants are interleaved; percentiles
-are medians over the rounds. --data keeps whole curves, for plots.
+publishes one record for every message, and all must come to the same digest of their records. Contestants are
+interleaved; percentiles are medians over the rounds. --data keeps whole curves, for plots.
 """
 
 import argparse
