@@ -35,7 +35,7 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
     "bus": ("Record → reader (no socket)", [], ["--quick"]),
     "latency": (
         "Wire → record (no reader)",
-        ["--rounds", "3"],
+        ["--rounds", "3", "--data", "benchmarks/data/latency.json"],
         ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
     "latency_cdf": ("Percentiles of wire → record", ["--keep"], ["--messages", "4000"]),

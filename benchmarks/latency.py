@@ -1,17 +1,20 @@
 """Wire → record latency, no reader attached: one 20-level diff at a time, paced, through a real websocket.
 
     python -m benchmarks.latency [--rates 1000,10000,50000] [--messages 16000] [--rounds 3] [--tls]
+                                [--data FILE]
 
 A sender process on core 0 writes the time of sending into each message; the receiver on core 1 reads, decodes,
 applies and publishes; wire → record is publish stamp minus send stamp, taken from the records themselves.
-`bare socket` is the floor: recv and no work at all. The Rust stack does the same work (see `rust/`): blocking is
-tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant publishes one record for
-every message, and all must come to the same digest of their records. Contestants are interleaved; percentiles
-are medians over the rounds.
+`bare socket` is the floor: recv and no work at all. `direct` is read by jitted code; `direct, asyncio reads` by the
+loop's transports, with aiofastnet's in their place where it is named. The Rust stack does the same work (see
+`rust/`): blocking is tokio on one thread, spinning is tungstenite on a non-blocking socket. Every contestant
+publishes one record for every message, and all must come to the same digest of their records. Contestants are
+interleaved; percentiles are medians over the rounds. --data keeps whole curves, for plots.
 """
 
 import argparse
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -40,7 +43,10 @@ from .paced import E_AT, SNAPSHOT, STAMP_DIGITS, Identity, messages, sender
 from .rust_offline import fold_all
 
 WARM = 500  # the first messages warm caches
-BARE, PLAIN, DIRECT, FAST, RUST = "bare socket", "plain", "direct", "direct + aiofastnet", "Rust"
+QUANTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 100)  # those of rust/src/stats.rs
+SHOWN = tuple(QUANTILES.index(q) for q in (50, 99, 99.9))
+BARE, PLAIN, RUST = "bare socket", "plain", "Rust"
+DIRECT, ASYNCIO, FAST = "direct", "direct, asyncio reads", "direct, aiofastnet reads"
 
 
 @dataclass(frozen=True)
@@ -79,19 +85,19 @@ class Nobody:
         self.done.set()
 
 
-def measure_feed(run: Run, source: str, fast: bool, port: int) -> tuple[np.ndarray, int]:
+def measure_feed(run: Run, name: str, port: int) -> tuple[np.ndarray, int]:
     """Percentiles of one run through a frame source, and the digest of its records."""
     feed = make_feed("spot", slots=1 << (run.count + 16).bit_length())
     feed.pipeline.space.instruments["time_unit_ns"] = 1
     assert feed.snapshot(0, SNAPSHOT, 0, 1, 1) == 0
     first, feed.pipeline.work[W_PUBLISH_ALL] = feed.pipeline.next_seq, 1
-    loop = asyncio.SelectorEventLoop(ServingSelector(run.spin))
-    if fast:
+    loop = asyncio.SelectorEventLoop(ServingSelector(run.spin, fused_reads=name == DIRECT))
+    if name == FAST:
         import aiofastnet
 
         aiofastnet.patch_loop(loop)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
-        runner.run(follow(run, feed, source, port, first))
+        runner.run(follow(run, feed, name, port, first))
     assert feed.pipeline.space.states[0]["health"] == layout.LIVE
     assert feed.pipeline.counters[layout.C["gaps"]] == 0
     return harvest(feed, first, run.count)
@@ -113,7 +119,9 @@ async def follow(run: Run, feed: Feed, source: str, port: int, first: int) -> No
             await asyncio.wait_for(done.wait(), 120)
             reading.cancel()
         else:
-            DirectSource(feed, receiver, 1 << 20).take_over(ws)
+            direct = DirectSource(feed, receiver, 1 << 20)
+            direct.take_over(ws)
+            assert direct.is_served == (source == DIRECT)
             await ws.send_str("go")
             await asyncio.wait_for(done.wait(), 120)
         ws._response.close()
@@ -129,8 +137,8 @@ def harvest(feed: Feed, first: int, count: int) -> tuple[np.ndarray, int]:
 
 
 def quantiles(latencies: np.ndarray) -> np.ndarray:
-    """p50, p99, p99.9 in ns without the first messages."""
-    return np.percentile(latencies[WARM:], [50, 99, 99.9])
+    """The curve in ns, without the first messages."""
+    return np.percentile(latencies[WARM:], QUANTILES)
 
 
 def measure_bare(run: Run, port: int) -> np.ndarray:
@@ -171,7 +179,7 @@ def measure_rust(run: Run, program: Path, port: int, folder: Path) -> tuple[np.n
         ca_file=run.identity.ca_file if run.identity else "-", ring=folder / "ring",
     )  # fmt: skip
     assert found["messages"] == found["records"] == run.count, found
-    return np.array([found["p50"], found["p99"], found["p99.9"]], float), found["digest"]
+    return np.array(found["quantiles"], float), found["digest"]
 
 
 def one(run: Run, name: str, program: Path | None, folder: Path) -> tuple[np.ndarray, int | None]:
@@ -182,12 +190,12 @@ def one(run: Run, name: str, program: Path | None, folder: Path) -> tuple[np.nda
         if name == RUST:
             assert program is not None
             return measure_rust(run, program, port, folder)
-        return measure_feed(run, name, name == FAST, port)
+        return measure_feed(run, name, port)
 
 
-def compare(run: Run, rounds: int, program: Path | None, folder: Path) -> list[tuple]:
-    """Rows of the table for one rate, one way of waiting."""
-    names = [BARE, PLAIN, DIRECT, FAST] + ([RUST] if program else [])
+def compare(run: Run, rounds: int, program: Path | None, folder: Path) -> list[dict]:
+    """The curves of all contestants at one rate, for one way of waiting."""
+    names = [BARE, PLAIN, DIRECT, ASYNCIO, FAST] + ([RUST] if program else [])
     found: dict[str, list[np.ndarray]] = {name: [] for name in names}
     digests = set()
     for _ in range(rounds):
@@ -199,8 +207,20 @@ def compare(run: Run, rounds: int, program: Path | None, folder: Path) -> list[t
     way = f"{'TLS' if run.identity else 'TCP'}, {'spinning' if run.spin else 'blocking'}"
     medians = {name: np.median(values, axis=0) / 1000 for name, values in found.items()}
     return [
-        (f"{run.rate:,.0f}", way, name, *(f"{v:.1f}" for v in values)) for name, values in medians.items()
+        {
+            "rate": run.rate,
+            "way": way,
+            "receiver": name,
+            "quantiles": list(zip(QUANTILES, us.round(2).tolist(), strict=True)),
+        }
+        for name, us in medians.items()
     ]
+
+
+def row_of(curve: dict) -> tuple:
+    """What the table shows of a curve."""
+    shown = (curve["quantiles"][index][1] for index in SHOWN)
+    return (f"{curve['rate']:,.0f}", curve["way"], curve["receiver"], *(f"{us:.1f}" for us in shown))
 
 
 def main() -> None:
@@ -210,21 +230,29 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=16_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tls", action="store_true", help="TLS only; default: plain TCP, then TLS")
+    parser.add_argument("--data", type=Path, help="keep the curves in this JSON file")
     chosen = parser.parse_args()
     program = yardstick.build()
     os.sched_setaffinity(0, {1})
     ingest_room("binance")
     jit.warm()
-    rows = []
+    curves = []
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         for identity in (Identity(),) if chosen.tls else (None, Identity()):
             for rate in map(float, chosen.rates.split(",")):
                 for spin in (False, True):
                     run = Run(min(chosen.messages, int(4 * rate)), rate, spin, identity)
-                    rows += compare(run, chosen.rounds, program, Path(folder))
+                    curves += compare(run, chosen.rounds, program, Path(folder))
+    if chosen.data:
+        chosen.data.parent.mkdir(exist_ok=True)
+        chosen.data.write_text(
+            json.dumps({"machine": describe(), "curves": curves}, indent=1) + "\n", "utf-8"
+        )
     headers = ("messages/s", "way", "receiver", "p50 µs", "p99 µs", "p99.9 µs")
     versions = f"\n{yardstick.version()}" if program else ""
-    sys.stdout.write(f"{describe()}{versions}\n{chosen.rounds} rounds\n\n{table(headers, rows)}\n")
+    sys.stdout.write(
+        f"{describe()}{versions}\n{chosen.rounds} rounds\n\n{table(headers, list(map(row_of, curves)))}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -4,12 +4,17 @@
 
 The sender floods from core 0, the receiver runs on core 1; TCP holds the sender back, so the sender's rate is
 the receiver's. Every message must have been taken, and the final full book must equal the sender's, level by
-level. Ours publishes a record when the visible top changed, Rust one for every message; both are counted.
+level. The bare socket is the ceiling: the same sender, every byte read, none looked at. `direct` is read by jitted
+code, `direct, asyncio reads` by the transport. Ours publishes a record when the visible top changed, Rust one for
+every message; both are counted.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,12 +31,20 @@ import psutil
 
 from ringbook.io.census import rm
 from ringbook.io.children import Child
+from ringbook.io.direct import READ_BYTES
 from ringbook.io.reader import join
 
 from . import yardstick
 from .machine import describe, table
 
 LEVELS_A_SIDE = 10
+BARE = "bare socket, bytes only"
+IDLE_S = 1  # of silence: the flood is over
+UPGRADE = (
+    b"GET /stream HTTP/1.1\r\nHost: flood\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+SUBSCRIBE = b"\x81\xb4\0\0\0\0" + b'{"method":"SUBSCRIBE","params":["x@depth"],"id":1}  '  # mask 0
 
 
 @contextmanager
@@ -57,8 +70,10 @@ def figures_of(report: dict, spent_s: float, records: int) -> dict[str, float]:
     }
 
 
-def flood_ours(source: str, seconds: float) -> dict[str, float]:
+def flood_ours(way: str, seconds: float, folder: Path) -> dict[str, float]:
     """One round of our engine."""
+    source, _, reads = way.partition(", ")
+    (folder / "engine.toml").write_text(f"fused_reads = {'false' if reads else 'true'}\n")
     name = f"flood-{os.getpid()}"
     arguments = ("--venue", "binance-spot", "--symbols", "BTCUSDT", "--streams", "depth@100ms", "--core", "1")
     with flood(seconds) as (base, printed):
@@ -71,6 +86,8 @@ def flood_ours(source: str, seconds: float) -> dict[str, float]:
             source,
             "--bus",
             name,
+            "--config",
+            str(folder / "engine.toml"),
         )
         with Child("the engine", "run", *arguments, *addresses) as engine:
             engine.ready(90)
@@ -84,6 +101,25 @@ def flood_ours(source: str, seconds: float) -> dict[str, float]:
                 found = figures_of(report, spent_s, bus.counters()["books"])
         rm(name)
     return found
+
+
+def flood_bare(seconds: float) -> dict[str, float]:
+    """One round of a socket that is read and not looked at: what the sender and the kernel can do."""
+    with flood(seconds) as (base, printed), socket.create_connection(base.split(":")) as connection:
+        fetch(base, "/api/v3/depth?symbol=BTCUSDT&limit=5000")
+        connection.sendall(UPGRADE + SUBSCRIBE)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", IDLE_S, 0))
+        before, cores = os.times(), os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {1})
+        taken, buffer = 0, bytearray(READ_BYTES)
+        with contextlib.suppress(BlockingIOError):
+            while size := connection.recv_into(buffer):
+                taken += size
+        after = os.times()
+        os.sched_setaffinity(0, cores)
+        report = json.loads(printed.readline())
+    assert 0 < taken - report["bytes"] < 1024, (taken, report)  # more by the handshake and the ack
+    return figures_of(report, after.user + after.system - before.user - before.system, 0)
 
 
 def flood_rust(program: Path, book: str, seconds: float, folder: Path) -> dict[str, float]:
@@ -150,15 +186,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
     program = yardstick.build()
-    found: dict[str, list[dict[str, float]]] = {"direct": [], "plain": []}
+    found: dict[str, list[dict[str, float]]] = {
+        BARE: [],
+        "direct": [],
+        "direct, asyncio reads": [],
+        "plain": [],
+    }
     found |= {f"Rust, {book}": [] for book in yardstick.BOOKS if program}
     with tempfile.TemporaryDirectory(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         for _ in range(chosen.rounds):
             for name, rounds in found.items():
                 if program and name.startswith("Rust"):
                     rounds.append(flood_rust(program, name.split()[-1], chosen.seconds, Path(folder)))
+                elif name == BARE:
+                    rounds.append(flood_bare(chosen.seconds))
                 else:
-                    rounds.append(flood_ours(name, chosen.seconds))
+                    rounds.append(flood_ours(name, chosen.seconds, Path(folder)))
     rows = []
     for source, rounds in found.items():
         median = {key: float(np.median([one[key] for one in rounds])) for key in rounds[0]}

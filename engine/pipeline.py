@@ -98,7 +98,7 @@ class Pipeline:
         return int(self._ingest_snapshot(self.words, self.ctl, buf, self.work, 0, size, symbol_id))
 
     def serve(self, table: np.ndarray) -> int:
-        """Wait for sockets and take what they bring, without Python; returns a SERVE_* code of sockets.py.
+        """Wait for sockets and take what they bring, without Python; returns a SERVE_* code of socket_table.py.
 
         table  int64[:], the sockets
         """

@@ -35,6 +35,7 @@ class EngineConfig:
     symbol_capacity  rows of the symbol table; twice the symbols when 0
     source           frame source: direct or plain
     spin             poll the sockets without sleeping, on a core of its own
+    fused_reads      let jitted code read the sockets of `direct`; false: asyncio's transports do
     core             core to pin to; -1 for none
     snapshot_limit   levels a side asked of REST; the venue's most when 0
     publish_all      publish a BOOK for every diff, not only when the top changed
@@ -64,6 +65,7 @@ class EngineConfig:
     symbol_capacity: int = 0
     source: str = "direct"
     spin: bool = False
+    fused_reads: bool = True
     core: int = -1
     snapshot_limit: int = 0
     publish_all: bool = False

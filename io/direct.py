@@ -22,7 +22,7 @@ from ..engine.kernels.frames import (
     OP_PING,
     next_frame,
 )
-from ..engine.kernels.sockets import (
+from ..engine.kernels.socket_table import (
     FATE_EOF,
     FATE_ERROR,
     FATE_NOTIFIED,
@@ -116,6 +116,7 @@ class DirectSource(asyncio.BufferedProtocol):
         secret = secured(ssl_object) if ssl_object is not None else None
         if isinstance(selector, ServingSelector) and (ssl_object is None) == (secret is None):
             self.is_served = selector.adopt(self, self.socket.fileno(), secret, READ_BYTES)
+            self._kept = ssl_object  # the kernel holds addresses of what lies behind it
 
     # -- asyncio.BufferedProtocol
     def get_buffer(self, sizehint: int) -> memoryview:

@@ -5,6 +5,7 @@ import importlib
 import os
 
 from .errors import CoreRefused
+from .openssl import libssl
 from .serving import ServingSelector
 
 
@@ -16,9 +17,15 @@ def pin(core: int) -> None:
     os.sched_setaffinity(0, {core})
 
 
-def event_loop(spin: bool) -> tuple[asyncio.AbstractEventLoop, bool]:
-    """A new event loop, and whether aiofastnet's transports (extra `fast`) serve it."""
-    loop = asyncio.SelectorEventLoop(ServingSelector(spin))
+def event_loop(spin: bool, fused_reads: bool = True) -> tuple[asyncio.AbstractEventLoop, bool]:
+    """A new event loop, and whether aiofastnet's transports (extra `fast`) serve it.
+
+    spin         never sleep
+    fused_reads  jitted code reads the sockets; aiofastnet then serves only where it cannot decrypt
+    """
+    loop = asyncio.SelectorEventLoop(ServingSelector(spin, fused_reads))
+    if fused_reads and libssl() is not None:
+        return loop, False
     try:
         importlib.import_module("aiofastnet").patch_loop(loop)
     except ImportError:

@@ -268,7 +268,7 @@ def run_engine(
     jit.warm(show.WarmProgress())
     if config.core >= 0:
         pin(config.core)
-    loop, fast = event_loop(config.spin)
+    loop, fast = event_loop(config.spin, config.fused_reads)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         engine = Engine(config, say, fast)
         for number in (signal.SIGINT, signal.SIGTERM):

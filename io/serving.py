@@ -15,15 +15,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..engine.kernels import sockets as table_of
-from ..engine.kernels.sockets import HEADER_WORDS, ROW_WORDS
+from ..engine.kernels import socket_table as table_of
+from ..engine.kernels.socket_table import HEADER_WORDS, ROW_WORDS
 from ..engine.pipeline import Pipeline
 from .openssl import Secured, address_of, errno_address, libc, libssl
 
 SOCKETS_MOST = 64
 EVENTS_MOST = 64
 CIPHER_BYTES = 256 << 10
-LONGEST_S = 1.0  # Python looks around at least this often
+LONGEST_S = 0.25  # Python looks around at least this often
 # struct epoll_event is packed on x86-64 only.
 EVENT_BYTES, EVENT_FD = (12, 4) if platform.machine() == "x86_64" else (16, 8)
 
@@ -43,12 +43,13 @@ class Served(Protocol):
 class ServingSelector(selectors.EpollSelector):
     """An epoll selector that serves sockets while it waits.
 
-    spin  never sleep: sockets are read again and again, at the price of a whole core
+    spin         never sleep: sockets are read again and again, at the price of a whole core
+    fused_reads  False: serve none, leave all to their transports
     """
 
-    def __init__(self, spin: bool = False) -> None:
+    def __init__(self, spin: bool = False, fused_reads: bool = True) -> None:
         super().__init__()
-        self.spin = spin
+        self.spin, self.fused_reads = spin, fused_reads
         self.sources: dict[int, Served] = {}  # by descriptor, in the order of the rows
         self.calls = 0
         self._pipeline: Pipeline | None = None
@@ -80,7 +81,12 @@ class ServingSelector(selectors.EpollSelector):
         read_bytes  most bytes of one read
         """
         is_full = len(self.sources) == SOCKETS_MOST
-        if is_full or self._pipeline not in (None, source.pipeline) or fd not in self.get_map():
+        if (
+            not self.fused_reads
+            or is_full
+            or self._pipeline not in (None, source.pipeline)
+            or fd not in self.get_map()
+        ):
             return False
         self._pipeline = source.pipeline
         row, self.sources[fd] = self.rows[len(self.sources)], source

@@ -17,6 +17,7 @@ from ringbook.io.exchange.tls import Certificate, client_context
 from ringbook.io.feed import Feed
 from ringbook.io.host import event_loop
 from ringbook.io.link import BYTES_OPTION
+from ringbook.io.serving import ServingSelector
 from ringbook.io.sources import EarlyBytes, direct_obstacle, run_plain
 
 from .model.frames import Frame, encode
@@ -99,7 +100,10 @@ async def read_early(
 
         following = asyncio.create_task(follow())
         if source == "direct":
-            DirectSource(feed, script, MAX_BYTES, STOPPED).take_over(ws)
+            direct = DirectSource(feed, script, MAX_BYTES, STOPPED)
+            direct.take_over(ws)
+            selector = getattr(asyncio.get_running_loop(), "_selector", None)
+            assert direct.is_served == (isinstance(selector, ServingSelector) and selector.fused_reads)
         else:
             await run_plain(ws, feed, script, STOPPED)
         await following
@@ -117,11 +121,14 @@ CUTS = (0, 1, 2, 40, len(encode(FRAMES[0])), len(encode(FRAMES[0])) + 3, 300)
 
 
 def loop_of(kind: str) -> asyncio.AbstractEventLoop:
-    """asyncio's own loop, or the one the engine makes where the extra `fast` is installed."""
+    """asyncio's own loop; the engine's; and what that is without fused reads, where `fast` is installed."""
     if kind == "asyncio":
         return asyncio.SelectorEventLoop()
+    spin = "spinning" in kind
+    if "fused" in kind:
+        return event_loop(spin)[0]
     pytest.importorskip("aiofastnet", reason="fast transports come from the extra `fast`")
-    loop, is_fast = event_loop(spin=kind == "fast, spinning")
+    loop, is_fast = event_loop(spin, fused_reads=False)
     assert is_fast
     return loop
 
@@ -131,7 +138,7 @@ def run(work: Any, kind: str) -> Any:
         return runner.run(work)
 
 
-all_loops = pytest.mark.parametrize("loop", ["asyncio", "fast", "fast, spinning"])
+all_loops = pytest.mark.parametrize("loop", ["asyncio", "fast", "fast, spinning", "fused", "fused, spinning"])
 
 
 @all_loops

@@ -13,18 +13,8 @@ from .emit import count
 from .frames import FRAME_BAD, FRAME_MESSAGE, FRAME_MORE, FRAME_TOO_BIG, next_frame
 from .session import C_HANDED, DRAINED, HANDED_BACK, begin_read, end_read, hand_back
 from .snapshot import take_snapshot
-from .sockets import (
-    S_BEGIN,
-    S_BUFFER,
-    S_END,
-    S_MONO,
-    S_RECV,
-    S_SLOT,
-    begin_serving,
-    code_of,
-    next_filled,
-    settle,
-)
+from .socket_table import S_BEGIN, S_BUFFER, S_END, S_MONO, S_RECV, S_SLOT
+from .sockets import begin_serving, code_of, next_filled, settle
 from .views import frame_of, instruments_of, routes_of, rows_of
 
 C_FRAMES = layout.C["frames"]
@@ -129,8 +119,8 @@ def serve(words, ctl, work, table):
     words    int64[:], the bus, this process its only writer
     ctl      int64[:], the control page
     work     int64[:], workspace
-    table    int64[:], the sockets, see sockets.py
-    Returns  SERVE_*, see sockets.py; T_ROW is the socket it is about.
+    table    int64[:], the sockets, see socket_table.py
+    Returns  SERVE_*; T_ROW is the socket it is about.
     """
     begin_serving(table)
     while True:

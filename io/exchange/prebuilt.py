@@ -15,6 +15,7 @@ ID_DIGITS, TIME_DIGITS = 12, 13
 LEVELS_MAX = 200
 GRID_BITS = 9  # 256 prices in each doubling of the distance
 ANY_TIME_NS = 10**18  # printed with the thirteen digits that are rewritten later
+FOUR_DIGITS = np.frombuffer(b"".join(b"%04d" % n for n in range(10_000)), np.uint8).reshape(-1, 4)
 
 
 @dataclass
@@ -43,14 +44,22 @@ class Buffer:
         starts = first_id + IDS_PER_MESSAGE * np.arange(self.messages, dtype=np.int64)
         self._print("U", starts, ID_DIGITS)
         self._print("u", starts + IDS_PER_MESSAGE - 1, ID_DIGITS)
-        self._print("E", np.full(self.messages, now_ms), TIME_DIGITS)
+        self._print("E", np.array([now_ms]), TIME_DIGITS)
         return first_id + IDS_PER_MESSAGE * self.messages
 
     def _print(self, name: str, values: np.ndarray, digits: int) -> None:
-        rest = values.copy()
-        for place in range(digits - 1, -1, -1):
-            rest, digit = np.divmod(rest, 10)
-            self.data[self.fields[name] + place] = digit + ord("0")
+        text = f"V{digits}"  # at every byte of the data, whole numbers are written: one copy a message
+        anywhere = np.ndarray(len(self.data) - digits, text, self.data, strides=(1,))
+        anywhere[self.fields[name]] = np.ascontiguousarray(printed(values, digits)).view(text)[:, 0]
+
+
+def printed(values: np.ndarray, digits: int) -> np.ndarray:
+    """uint8[len(values), digits]: each number in so many decimal digits, four at a time out of a table."""
+    groups, rest = [], values
+    for _ in range(-(-digits // 4)):
+        rest, low = np.divmod(rest, 10_000)
+        groups.append(FOUR_DIGITS[low])
+    return np.concatenate(groups[::-1], axis=1)[:, -digits:]
 
 
 def build(size_bytes: int, levels: int, symbol: str, stream: str, seed: int = 1) -> Buffer:

@@ -3,7 +3,7 @@
 use crate::book::Book;
 use crate::decode::Decoder;
 use crate::ring::{mix, now_ns, Ring};
-use crate::stats::percentiles;
+use crate::stats::{percentiles, quantiles};
 use crate::Options;
 use futures_util::{SinkExt, StreamExt};
 use std::io::{BufReader, ErrorKind, Read, Write};
@@ -67,11 +67,13 @@ impl<B: Book> Session<B> {
     fn report(&mut self, seconds: f64) {
         let warm = self.latencies.len().min(500);
         let [p50, p99, p999, max] = percentiles(&mut self.latencies[warm..]);
+        let curve = quantiles(&self.latencies[warm..]);
         let sides = [0, 1].map(|side| self.book.levels(side));
         let full = sides.iter().flatten().fold(0, |digest, level| mix(mix(digest, level.0), level.1));
         println!(
             "{{\"messages\": {}, \"bytes\": {}, \"seconds\": {seconds:.6}, \"records\": {}, \"last_id\": {}, \
              \"p50\": {p50}, \"p99\": {p99}, \"p99.9\": {p999}, \"max\": {max}, \"digest\": {}, \
+             \"quantiles\": {curve:?}, \
              \"depth\": [{}, {}], \"book\": {full}}}",
             self.messages, self.bytes, self.ring.published(), self.last_id, self.digest,
             sides[0].len(), sides[1].len()
