@@ -170,6 +170,13 @@ def _reader_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     remove = command("rm", commands.rm, "remove buses whose owner is dead")
     remove.add_argument("buses", nargs="*", help="names")
     remove.add_argument("--all-dead", action="store_true", help="every bus without a living owner")
+    gaps = command("gaps", commands.gaps, "when books were not LIVE, how long and why; of a dead engine too")
+    gaps.add_argument("bus", nargs="?", help=BUS)
+    gaps.add_argument("--symbol", help="only this one")
+    gaps.add_argument(
+        "--since", metavar="WHEN", help="90s, 15m, 2h or 3d ago, or a time: 2026-01-31T12:00 (UTC)"
+    )
+    gaps.add_argument("--json", action="store_true", help="every outage and the sums, as JSON")
     health = command("health", commands.health, "exit 0 if the bus beats and every symbol is LIVE, else 1")
     health.add_argument("bus", nargs="?", help=BUS)
     health.add_argument("--alive", action="store_true", help="ask only for the heartbeat")

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from ..engine import layout
 from . import show
 from .children import die_with_parent
 from .errors import RingbookError
@@ -209,6 +210,35 @@ def health(options: argparse.Namespace) -> int:
     else:
         print(f"{facts['verdict']}: " + ", ".join(f"{s} {h}" for s, h in facts["symbols"].items()))
     return 0 if well else 1
+
+
+def gaps(options: argparse.Namespace) -> int:
+    """Outages of the books, from the ledger."""
+    from .ledger import as_dict, gaps_text, overwritten, parse_since, summary
+    from .reader import join
+    from .views import row_of
+
+    since_ns = parse_since(options.since, time.time_ns()) if options.since else None
+    with join(options.bus) as bus:
+        found, link = bus.gaps(None, since_ns), bus.link
+        if options.symbol:
+            found = found[found["symbol"] == options.symbol.encode()]
+            if not len(found):
+                row_of(bus.symbol_rows, options.symbol)  # a misspelt one would look well
+        if options.json:
+            facts = {
+                "bus": link.name,
+                "verdict": link.verdict().value,
+                "generation": link.generation,
+                "heartbeat_ns": int(link.words[layout.H_HEARTBEAT]),
+                "overwritten": overwritten(link),
+                "gaps": [as_dict(gap) for gap in found],
+                "summary": summary(found),
+            }
+            print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+        else:
+            print(gaps_text(link, found))
+    return 0
 
 
 def warm(options: argparse.Namespace) -> int:
