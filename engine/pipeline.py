@@ -31,7 +31,7 @@ __all__ = ["DRAINED", "HANDED_BACK", "Pipeline", "ingest_room"]
 
 
 def ingest_room(family: str) -> ModuleType:
-    """The kernels of a venue family, `kernels/<family>_ingest.py`: ingest and ingest_message, _snapshot, _audit; serve."""
+    """The kernels of a venue family, `kernels/<family>_ingest.py`: serve, ingest, ingest_message, _snapshot, _audit."""
     return importlib.import_module(f".kernels.{family}_ingest", __package__)
 
 
@@ -114,6 +114,10 @@ class Pipeline:
         clear_pending(self.work, int(self.geo[layout.GEO_SYMBOLS]))
         self.work[W_AUDIT_FROM] = self.space.states[symbol_id]["book_id"]
         self.work[W_AUDIT] = symbol_id + 1
+
+    def is_auditing(self, symbol_id: int) -> bool:
+        """Whether this symbol's diffs are kept, all of them since begin_audit."""
+        return bool(self.work[W_AUDIT] == symbol_id + 1)
 
     def end_audit(self) -> None:
         """Keep nothing more."""

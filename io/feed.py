@@ -142,6 +142,11 @@ class Feed:
             self.pipeline.count("malformed")
         return code
 
+    def audit(self, symbol_id: int, body: bytes, limit: int) -> int:
+        """Judge a live book by a REST depth body; an AUDIT_* code, or a scanner's negative code."""
+        size = self._load(body)  # may make a larger buffer
+        return self.pipeline.audit(self._buf, size, symbol_id, limit)
+
     def poll_changed(self) -> None:
         """Tell the listener once if some symbol's state changed since the last call."""
         if self.pipeline.work[W_CHANGED]:
