@@ -212,6 +212,28 @@ def health(options: argparse.Namespace) -> int:
     return 0 if well else 1
 
 
+def top(options: argparse.Namespace) -> int:
+    """How the engine and its books are, again and again."""
+    from .reader import join
+    from .top import Top, as_text, watch_top
+
+    with join(options.bus) as bus:
+        if not options.json and not options.once:
+            watch_top(bus, options.interval, options.rows, options.count)
+            return 0
+        looking, count = Top(bus), 1 if options.once else options.count
+        looking.look()  # rates need two
+        while count is None or count > 0:
+            time.sleep(options.interval)
+            facts = looking.look()
+            if options.json:
+                print(orjson.dumps(facts).decode(), flush=True)
+            else:
+                print(as_text(facts, options.rows or len(facts["symbols"])))
+            count = None if count is None else count - 1
+    return 0
+
+
 def gaps(options: argparse.Namespace) -> int:
     """Outages of the books, from the ledger."""
     from .ledger import as_dict, gaps_text, overwritten, parse_since, summary
