@@ -5,8 +5,8 @@ int64 array. Kernels address it in *words* (8 bytes); Python looks at the same b
 
 A bus file (`NAME.ring`), each part on a page of its own:
 
-    header | symbol table | counters | histograms | board | ring | books | scratch book
-    4096 B | S x 256 B    |  4096 B  |            | S cells| slots| S     | one book, on request
+    header | symbol table | counters | histograms | ledger | board | ring | books | scratch book
+    4096 B | S x 256 B    |  4096 B  |            | rows   | S cells| slots| S     | one book, on request
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 LINE_BYTES = 64
 
 MAGIC = int.from_bytes(b"RINGBOOK", "little")
-LAYOUT_MAJOR = 1  # readers refuse another major
+LAYOUT_MAJOR = 2  # readers refuse another major
 LAYOUT_MINOR = 0  # readers ignore a larger minor
 BYTE_ORDER_MARK = 0x0102030405060708
 
@@ -61,10 +61,12 @@ CAUSE_RECOVERED = 10  # data flows again after STALE
 CAUSE_MALFORMED = 11
 CAUSE_RESCALED = 12  # the instrument continues in another symbol row
 CAUSE_UNSUBSCRIBED = 13  # the symbol was taken off while the engine ran
+CAUSE_AUDIT = 14  # the book was not what the venue's snapshot said at the same update id
+CAUSE_WRITER_DIED = 15  # only in the ledger: the writer was killed while the book was LIVE
 CAUSE_NAMES = (
     "none", "subscribed", "snapshot", "sequence gap", "crossed book", "unrepresentable value",
     "too many levels", "stale", "connection lost", "stopped", "recovered", "malformed frame", "rescaled",
-    "unsubscribed",
+    "unsubscribed", "audit", "writer died",
 )  # fmt: skip
 
 # ---------------------------------------------------------------- the record
@@ -163,6 +165,7 @@ header_dtype = np.dtype(
             "magic", "layout_major", "layout_minor", "byte_order", "schema_hash", "file_bytes",
             "slot_count", "top_n", "symbol_capacity", "book_blocks", "slot_bytes",
             "symbols_off", "counters_off", "histograms_off", "board_off", "ring_off", "books_off", "scratch_off",
+            "ledger_off",
             "generation", "prev_last_seq", "first_seq", "created_ns",
             "pid", "pid_namespace", "start_ticks", "boot_id", "venue", "init_state", "symbol_count",
             "features",
@@ -172,6 +175,7 @@ header_dtype = np.dtype(
             "<u8", "<u4", "<u4", "<u8", "<u8", "<i8",
             "<i8", "<i8", "<i8", "<i8", "<i8",
             "<i8", "<i8", "<i8", "<i8", "<i8", "<i8", "<i8",
+            "<i8",
             "<i8", "<i8", "<i8", "<i8",
             "<i8", "<i8", "<i8", "S16", "S32", "<i8", "<i8",
             "<i8",
@@ -181,6 +185,7 @@ header_dtype = np.dtype(
             0, 8, 12, 16, 24, 32,
             40, 48, 56, 64, 72,
             80, 88, 96, 104, 112, 120, 128,
+            136,
             256, 264, 272, 280,
             288, 296, 304, 312, 328, 384, 392,
             400,
@@ -196,6 +201,7 @@ def _header_word(field: str) -> int:
 
 
 H_SYMBOL_COUNT = _header_word("symbol_count")  # rows valid in the symbol table; append only
+H_GENERATION = _header_word("generation")
 H_FEATURES = _header_word("features")  # FEATURE_* of this writer
 H_HEAD = _header_word("head")  # next seq to publish; stored once per drained batch
 H_HEARTBEAT = _header_word("heartbeat_ns")  # CLOCK_REALTIME, by the ingest loop itself
@@ -228,6 +234,9 @@ COUNTER_NAMES = (
     "crossed", "full_reads", "backlog_bytes", "wakes", "connects", "disconnects", "snapshots",
     "snapshot_failures", "stale_streams", "control_frames", "unchanged_books", "book_requests", "deltas",
     "rollovers", "repeats", "held", "filled", "holds_expired", "a_wins", "b_wins", "resubscribes",
+    "outages", "blind_ns", "connections", "weight_used", "weight_limit",
+    "audits", "audit_levels", "audit_differences", "audits_wrong",
+    "audits_gap", "audits_old", "audits_late", "audits_full", "audits_failed",
 )  # fmt: skip
 COUNTER_WORDS = PAGE_BYTES // WORD_BYTES
 C = {name: index for index, name in enumerate(COUNTER_NAMES)}
@@ -242,6 +251,30 @@ HIST_SUB_BITS = 5
 HIST_BUCKETS = (1 << (HIST_SUB_BITS + 1)) + (62 - HIST_SUB_BITS) * (1 << HIST_SUB_BITS)
 HIST_EXTRA = 4  # words before the buckets: count, negative count, maximum, minimum
 HIST_WORDS = round_up(HIST_EXTRA + HIST_BUCKETS, LINE_BYTES // WORD_BYTES)
+
+# ---------------------------------------------------------------- ledger: when books were not LIVE, and why
+#   one line: outages so far | pad ; then LEDGER_ROWS rows of two lines each, outage n in row (n - 1) % LEDGER_ROWS
+#   0       8        16         24       32      33           34       36          40           48         56
+#   |version| number | begin_ns | end_ns | cause | last_cause | health | symbol_id | ids_missed | blind_ns | generation|
+#   64 symbol, as in the symbol table: a row is understood without it, for it outlives its generation
+LEDGER_ROWS = 1024
+LEDGER_HEADER_WORDS = LINE_BYTES // WORD_BYTES
+gap_dtype = np.dtype(
+    {
+        "names": [
+            "version", "number", "begin_ns", "end_ns", "cause", "last_cause", "health", "symbol_id",
+            "ids_missed", "blind_ns", "generation", "symbol",
+        ],
+        "formats": [
+            "<i8", "<i8", "<i8", "<i8", "u1", "u1", "u1", "<i4", "<i8", "<i8", "<i8", f"S{SYMBOL_BYTES}",
+        ],
+        "offsets": [0, 8, 16, 24, 32, 33, 34, 36, 40, 48, 56, 64],
+        "itemsize": 2 * LINE_BYTES,
+    }
+)  # fmt: skip
+GAP_WORDS = gap_dtype.itemsize // WORD_BYTES
+G_VERSION, G_NUMBER, G_BEGIN, G_END, G_TAGS, G_MISSED, G_BLIND, G_GENERATION, G_SYMBOL = range(9)
+NO_ROW = -1  # symbol_id of an outage that began in an earlier generation and that no symbol goes on with
 
 # ---------------------------------------------------------------- board: latest record per symbol, two-cell latch
 #   line 0: version | pad to 128 B ; then two cells, each: cell seq | pad to 64 B | one record
@@ -292,7 +325,8 @@ def book_words(blocks: int) -> int:
 (
     GEO_WORDS, GEO_SLOT_WORDS, GEO_SLOT_MASK, GEO_TOP_N, GEO_SYMBOLS, GEO_BOOK_BLOCKS, GEO_SYMBOL_TABLE,
     GEO_COUNTERS, GEO_HISTOGRAMS, GEO_BOARD, GEO_BOARD_STRIDE, GEO_RING, GEO_BOOKS, GEO_BOOK_STRIDE, GEO_SCRATCH,
-) = range(15)  # fmt: skip
+    GEO_LEDGER,
+) = range(16)  # fmt: skip
 GEO_LENGTH = 16
 
 
@@ -322,6 +356,7 @@ def geometry(
         (GEO_SYMBOL_TABLE, symbol_capacity * symbol_dtype.itemsize // WORD_BYTES),
         (GEO_COUNTERS, COUNTER_WORDS),
         (GEO_HISTOGRAMS, len(HISTOGRAM_NAMES) * HIST_WORDS),
+        (GEO_LEDGER, LEDGER_HEADER_WORDS + LEDGER_ROWS * GAP_WORDS),
         (GEO_BOARD, symbol_capacity * board_stride),
         (GEO_RING, slot_count * slot_words),
         (GEO_BOOKS, symbol_capacity * book_stride),
@@ -416,9 +451,10 @@ DECODE_NAMES = {
 # What a ring read answers.
 READ_OK, READ_EARLY, READ_LAPPED, READ_BUSY, READ_EMPTY = range(5)
 
+assert GAP_WORDS == G_SYMBOL + SYMBOL_BYTES // WORD_BYTES
 assert header_dtype.itemsize == PAGE_BYTES and symbol_dtype.itemsize % LINE_BYTES == 0
 assert slot_bytes(TOP_N_DEFAULT) == 768 and record_dtype(TOP_N_DEFAULT).itemsize == 768
-assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_UNSUBSCRIBED + 1
+assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_WRITER_DIED + 1
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
 assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS
 assert RANK_BLOCKS // 2 * (MERGE_LEVELS + 1) > TOP_N_MAX and 2 * MERGE_LEVELS <= BLOCK_LEVELS

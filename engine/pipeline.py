@@ -8,9 +8,14 @@ import numpy as np
 from . import layout, workspace
 from .kernels import session
 from .kernels.book import book_reset
+from .kernels.ledger import adopt_outage
+from .kernels.pending import clear_pending
 from .kernels.session import DRAINED, HANDED_BACK
 from .workspace import (
+    AUDIT_OFF,
     PHASE_HOLDING,
+    W_AUDIT,
+    W_AUDIT_FROM,
     W_DELTAS,
     W_HOLD_NS,
     W_INJECTED_CLOCK,
@@ -26,7 +31,7 @@ __all__ = ["DRAINED", "HANDED_BACK", "Pipeline", "ingest_room"]
 
 
 def ingest_room(family: str) -> ModuleType:
-    """The kernels of a venue family, `kernels/<family>_ingest.py`: ingest, ingest_message, ingest_snapshot, serve."""
+    """The kernels of a venue family, `kernels/<family>_ingest.py`: serve, ingest, ingest_message, _snapshot, _audit."""
     return importlib.import_module(f".kernels.{family}_ingest", __package__)
 
 
@@ -61,7 +66,7 @@ class Pipeline:
     ) -> None:
         room = ingest_room(family)
         self.ingest, self.ingest_message, self._serve = room.ingest, room.ingest_message, room.serve
-        self._ingest_snapshot = room.ingest_snapshot
+        self._ingest_snapshot, self._ingest_audit = room.ingest_snapshot, room.ingest_audit
         self.words, self.ctl, self.geo = words, ctl, geo
         self.space = workspace.create(geo, route_count, pending_words, max_message_bytes)
         self.work = self.space.work
@@ -103,6 +108,39 @@ class Pipeline:
         table  int64[:], the sockets
         """
         return int(self._serve(self.words, self.ctl, self.work, table))
+
+    def begin_audit(self, symbol_id: int) -> None:
+        """From now on keep the diffs of this symbol, and of no other, for an audit."""
+        clear_pending(self.work, int(self.geo[layout.GEO_SYMBOLS]))
+        self.work[W_AUDIT_FROM] = self.space.states[symbol_id]["book_id"]
+        self.work[W_AUDIT] = symbol_id + 1
+
+    def is_auditing(self, symbol_id: int) -> bool:
+        """Whether this symbol's diffs are kept, all of them since begin_audit."""
+        return bool(self.work[W_AUDIT] == symbol_id + 1)
+
+    def end_audit(self) -> None:
+        """Keep nothing more."""
+        self.work[W_AUDIT] = AUDIT_OFF
+
+    def audit(self, buf: np.ndarray, size: int, symbol_id: int, limit: int) -> int:
+        """Judge a live book by a REST depth body; an AUDIT_* code of kernels/audit.py, or the scanner's.
+
+        Parameters as in snapshot; begin_audit came before the body was asked for.
+        """
+        self.work[W_SNAPSHOT_LIMIT] = limit
+        return int(self._ingest_audit(self.words, buf, self.work, 0, size, symbol_id))
+
+    def adopt_outage(self, symbol_id: int) -> None:
+        """Go on with the outage this symbol was in when the last generation ended."""
+        adopt_outage(self.words, self.work, symbol_id)
+
+    def move_outage(self, old_id: int, new_id: int) -> None:
+        """A symbol goes on in another row: an open outage is that row's now."""
+        states = self.space.states
+        for name in ("outage", "blind_since_ns"):
+            states[name][new_id] = states[name][old_id]
+        states["outage"][old_id] = 0
 
     def apply_decoded(self, recv_ns: int, mono_ns: int) -> None:
         """Act on what the slow path left in space.frame and space.rows."""

@@ -123,6 +123,19 @@ class SnapshotScheduler:
             fetches.append(Fetch(symbol_id, self.numbers))
         return fetches
 
+    def has_spare(self, now_ns: int) -> bool:
+        """Whether one snapshot more, that no book waits for, takes nothing from those that books wait for."""
+        if now_ns < self.paused_until_ns:
+            return False
+        if any(not want.in_flight and want.due_ns <= now_ns for want in self.wants.values()):
+            return False
+        left = self.budget.amount - self.budget.used(now_ns) - self.weight
+        return left >= self.budget.amount // 2
+
+    def spend_spare(self, now_ns: int) -> None:
+        """Such a request is sent now."""
+        self.budget.spend(now_ns, self.weight)
+
     def due_ns(self, now_ns: int) -> int | None:
         """When `tick` should be called again; None while nothing waits."""
         times = [want.due_ns for want in self.wants.values() if not want.in_flight]

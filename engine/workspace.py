@@ -1,6 +1,7 @@
 """The engine's private memory: one int64 array, so that a jitted call takes one argument for all of it.
 
-    geometry | scalars | frame | instruments | symbol states | arrivals | routes | rows | legs | pending diffs
+    geometry | scalars | frame | instruments | symbol states | arrivals | routes | rows | legs | pending |
+    audit book
 
 Kernels reach the parts through the offsets kept among the scalars; Python through the views made here.
 """
@@ -29,7 +30,21 @@ W_FRAME, W_INSTRUMENTS, W_STATES, W_ARRIVALS, W_ROUTES, W_ROWS, W_PENDING, W_ROU
 W_HOLD_NS = 40  # how long a diff that does not chain waits for another connection; 0: only one feeds
 W_LEGS = 41
 W_LEG = 42  # slot of the connection being read, 0..LEG_SLOTS - 1; only looked at while W_HOLD_NS > 0
+# The audit: one symbol at a time; its diffs are kept in the buffer of row GEO_SYMBOLS, behind those of all symbols.
+W_AUDIT = 43  # symbol_id + 1 while that symbol's diffs are kept; else why they are not: AUDIT_*
+W_AUDIT_FROM = 44  # id the book stood at when keeping began
+W_AUDIT_BOOK = 45  # the private book made of a snapshot and the kept diffs
+W_AUDIT_LEVELS, W_AUDIT_DIFFERENT = 46, 47  # of the last comparison
+W_AUDIT_SIDE, W_AUDIT_PRICE, W_AUDIT_HELD, W_AUDIT_TRUE = (
+    48,
+    49,
+    50,
+    51,
+)  # its first difference; 0 where a level is absent
 SCALAR_WORDS = 64
+AUDIT_OFF = 0  # nothing is audited
+AUDIT_LOST = -1  # the book was not LIVE in between
+AUDIT_FULL = -2  # more diffs than there is room for
 
 # ---------------------------------------------------------------- one symbol's state
 # Phases: what the engine does with the next diff. Health: what readers are told.
@@ -55,15 +70,15 @@ state_dtype = np.dtype(
         ("cause", "<i8"),
         ("held_since_ns", "<i8"),  # PHASE_HOLDING: monotonic time since which something is missing
         ("spoiled_id", "<i8"),  # book_id + 1 at which a diff came that could not be read; 0 for none
-        ("spare", "<i8"),
+        ("outage", "<i8"),  # number of the outage in the ledger that is open; 0: none
     ],
     align=True,
 )
 STATE_WORDS = state_dtype.itemsize // WORD_BYTES
 (
     ST_PHASE, ST_HEALTH, ST_WANTS, ST_FIRST, ST_BOOK_ID, ST_USED, ST_COUNT, ST_BLIND, ST_GAPS, ST_MISSED,
-    ST_HAS_DIFFS, ST_RESYNCS, ST_CAUSE, ST_HELD_SINCE, ST_SPOILED,
-) = range(15)  # fmt: skip
+    ST_HAS_DIFFS, ST_RESYNCS, ST_CAUSE, ST_HELD_SINCE, ST_SPOILED, ST_OUTAGE,
+) = range(16)  # fmt: skip
 
 # Arrivals: per symbol and kind, when the last frame came and how many did (the watchdogs read this).
 ARRIVAL_KINDS = 8
@@ -133,12 +148,13 @@ def create(
     parts = (
         (W_FRAME, layout.frame_dtype.itemsize // WORD_BYTES),
         (W_INSTRUMENTS, symbols * layout.instrument_dtype.itemsize // WORD_BYTES),
-        (W_STATES, symbols * STATE_WORDS),
+        (W_STATES, (symbols + 1) * STATE_WORDS),  # one more: the buffer of the audit is counted there
         (W_ARRIVALS, symbols * ARRIVAL_WORDS),
         (W_ROUTES, route_count * layout.route_dtype.itemsize // WORD_BYTES),
         (W_ROWS, layout.SIDES * layout.ROWS_CAPACITY * LEVEL_WORDS),
         (W_LEGS, symbols * LEGS_WORDS),
-        (W_PENDING, symbols * pending_words),
+        (W_PENDING, (symbols + 1) * pending_words),
+        (W_AUDIT_BOOK, layout.book_words(int(geo[layout.GEO_BOOK_BLOCKS]))),
     )
     offsets, at = {}, SCALAR_WORDS
     for name, words in parts:
@@ -163,7 +179,7 @@ def create(
         work,
         part(W_FRAME).view(layout.frame_dtype),
         part(W_INSTRUMENTS).view(layout.instrument_dtype),
-        part(W_STATES).view(state_dtype),
+        part(W_STATES).view(state_dtype)[:symbols],
         part(W_ARRIVALS).reshape(symbols, ARRIVAL_KINDS, 2),
         part(W_ROUTES).view(layout.route_dtype),
         part(W_ROWS).view(layout.level_dtype).reshape(layout.SIDES, layout.ROWS_CAPACITY),

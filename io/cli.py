@@ -5,6 +5,7 @@
 
 import argparse
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -50,6 +51,7 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--ws-market-url", help="websocket base of USD-M's /market streams")
     add("--rest-url", help="REST base, in place of the venue's")
     add("--ca-file", type=Path, help="certificate authority to trust besides the system's")
+    add("--audit-s", type=float, help="seconds between two audits of a live book; 0: none (default 60)")
     add("--redundancy", type=int, help="connections per stream: 2 and each fills what the other loses")
 
 
@@ -64,6 +66,17 @@ def _whole(least: int, most: int | None = None) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def _seconds(text: str) -> float:
+    """An argument type: a time of a millisecond to a day."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.001 <= value <= 86_400:
+        raise argparse.ArgumentTypeError(f"was {text!r}, expected seconds, 0.001..86400")
+    return value
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -165,11 +178,29 @@ def _reader_commands(command: Callable[..., argparse.ArgumentParser]) -> None:
     watch.add_argument("symbols", nargs="*", help="default: the first two")
     watch.add_argument("--levels", type=_whole(1), default=10, metavar="N", help="levels shown (default 10)")
     watch.add_argument("--seconds", type=float, help="stop after so long")
+    top = command("top", commands.top, "health, rates and outages of every book, live, the worst first")
+    top.add_argument("bus", nargs="?", help=BUS)
+    top.add_argument(
+        "--interval", type=_seconds, default=1.0, metavar="S", help="between two looks (default 1)"
+    )
+    top.add_argument("--count", type=_whole(1), metavar="N", help="stop after so many looks")
+    top.add_argument(
+        "--rows", type=_whole(1), metavar="N", help="symbols shown (default: what the terminal holds)"
+    )
+    top.add_argument("--once", action="store_true", help="one picture in plain text, after one interval")
+    top.add_argument("--json", action="store_true", help="one JSON object a look, every symbol in it")
     listing = command("ls", commands.ls, "buses and their owners")
     listing.add_argument("--json", action="store_true", help="a JSON list")
     remove = command("rm", commands.rm, "remove buses whose owner is dead")
     remove.add_argument("buses", nargs="*", help="names")
     remove.add_argument("--all-dead", action="store_true", help="every bus without a living owner")
+    gaps = command("gaps", commands.gaps, "when books were not LIVE, how long and why; of a dead engine too")
+    gaps.add_argument("bus", nargs="?", help=BUS)
+    gaps.add_argument("--symbol", help="only this one")
+    gaps.add_argument(
+        "--since", metavar="WHEN", help="90s, 15m, 2h or 3d ago, or a time: 2026-01-31T12:00 (UTC)"
+    )
+    gaps.add_argument("--json", action="store_true", help="every outage and the sums, as JSON")
     health = command("health", commands.health, "exit 0 if the bus beats and every symbol is LIVE, else 1")
     health.add_argument("bus", nargs="?", help=BUS)
     health.add_argument("--alive", action="store_true", help="ask only for the heartbeat")

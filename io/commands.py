@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from ..engine import layout
 from . import show
 from .children import die_with_parent
 from .errors import RingbookError
@@ -209,6 +210,57 @@ def health(options: argparse.Namespace) -> int:
     else:
         print(f"{facts['verdict']}: " + ", ".join(f"{s} {h}" for s, h in facts["symbols"].items()))
     return 0 if well else 1
+
+
+def top(options: argparse.Namespace) -> int:
+    """How the engine and its books are, again and again."""
+    from .reader import join
+    from .top import Top, as_text, watch_top
+
+    with join(options.bus) as bus:
+        if not options.json and not options.once:
+            watch_top(bus, options.interval, options.rows, options.count)
+            return 0
+        looking, count = Top(bus), 1 if options.once else options.count
+        looking.look()  # rates need two
+        while count is None or count > 0:
+            time.sleep(options.interval)
+            facts = looking.look()
+            if options.json:
+                print(orjson.dumps(facts).decode(), flush=True)
+            else:
+                print(as_text(facts, options.rows or len(facts["symbols"])))
+            count = None if count is None else count - 1
+    return 0
+
+
+def gaps(options: argparse.Namespace) -> int:
+    """Outages of the books, from the ledger."""
+    from .ledger import as_dict, gaps_text, overwritten, parse_since, summary
+    from .reader import join
+    from .views import row_of
+
+    since_ns = parse_since(options.since, time.time_ns()) if options.since else None
+    with join(options.bus) as bus:
+        found, link = bus.gaps(None, since_ns), bus.link
+        if options.symbol:
+            found = found[found["symbol"] == options.symbol.encode()]
+            if not len(found):
+                row_of(bus.symbol_rows, options.symbol)  # a misspelt one would look well
+        if options.json:
+            facts = {
+                "bus": link.name,
+                "verdict": link.verdict().value,
+                "generation": link.generation,
+                "heartbeat_ns": int(link.words[layout.H_HEARTBEAT]),
+                "overwritten": overwritten(link),
+                "gaps": [as_dict(gap) for gap in found],
+                "summary": summary(found),
+            }
+            print(orjson.dumps(facts, option=orjson.OPT_INDENT_2).decode())
+        else:
+            print(gaps_text(link, found))
+    return 0
 
 
 def warm(options: argparse.Namespace) -> int:

@@ -49,6 +49,7 @@ class EngineConfig:
     life_s           a connection is replaced after so long; 0: a little before the venue cuts it
     redundancy       connections per stream, 1 or 2
     hold_ms          with several connections: how long a gap on one waits for the other
+    audit_s          time between two snapshots that are compared with a live book, all symbols; 0: none
     group_readable   let the folder's group read the bus
     lock_memory      keep the bus from being paged out, as far as `ulimit -l` allows
     huge_pages       ask for 2 MB pages, as far as the kernel gives them
@@ -84,6 +85,7 @@ class EngineConfig:
     life_s: float = 0.0
     redundancy: int = 1
     hold_ms: int = 300
+    audit_s: float = 60.0
     group_readable: bool = False
     lock_memory: bool = False
     huge_pages: bool = False
@@ -106,6 +108,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "life_s": (0, 86_400),
     "redundancy": (1, 2),
     "hold_ms": (1, 10_000),
+    "audit_s": (0, 86_400),
 }
 SIMPLE: dict[Any, str] = {str: "str", int: "int", float: "float", bool: "bool"}
 KINDS = {field.name: SIMPLE.get(field.type, "strings") for field in fields(EngineConfig)}

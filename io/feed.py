@@ -88,6 +88,7 @@ class Feed:
         row["symbol_length"] = len(symbol)
         row["symbol"] = np.frombuffer(symbol.ljust(layout.SYMBOL_BYTES, b"\0"), "<i8")
         self.pipeline.open_book(symbol_id)
+        self.pipeline.adopt_outage(symbol_id)
         self.ids[symbol], self.known[symbol_id] = symbol_id, instrument
         self.names[symbol] = (symbol_id, 0)
         return symbol_id
@@ -140,6 +141,11 @@ class Feed:
         elif code < 0:
             self.pipeline.count("malformed")
         return code
+
+    def audit(self, symbol_id: int, body: bytes, limit: int) -> int:
+        """Judge a live book by a REST depth body; an AUDIT_* code, or a scanner's negative code."""
+        size = self._load(body)  # may make a larger buffer
+        return self.pipeline.audit(self._buf, size, symbol_id, limit)
 
     def poll_changed(self) -> None:
         """Tell the listener once if some symbol's state changed since the last call."""
@@ -207,6 +213,7 @@ class Feed:
             pipeline, symbol_id, new_id, (10 ** steps[0], 10 ** steps[1])
         )
         pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_RESCALED)
+        pipeline.move_outage(symbol_id, new_id)
         self.table.retire_symbol(symbol_id, new_id)
         for name, (owner, kind) in list(self.names.items()):
             if owner == symbol_id:

@@ -59,7 +59,12 @@ class Fetching:
             self.scheduler.cancel(symbol_id)
 
     def tick(self, now_ns: int) -> None:
-        """Send what may be sent now."""
+        """Send what may be sent now, and show how much of the budget is used."""
+        counters, budget = self.feed.pipeline.counters, self.scheduler.budget
+        counters[layout.C["weight_used"]], counters[layout.C["weight_limit"]] = (
+            budget.used(now_ns),
+            budget.amount,
+        )
         for fetch in self.scheduler.tick(now_ns):
             task = asyncio.get_running_loop().create_task(self._fetch(fetch))
             self._under_way.add(task)

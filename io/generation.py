@@ -11,13 +11,14 @@ import numpy as np
 from ..engine import layout
 from . import directory as places
 from . import header as header_page
+from .ledger import carry_ledger
 from .owner import Owner
 from .storage import Storage, make_file
 from .succession import Predecessor, find_predecessor
 
 
 def write_generation(words: np.ndarray, geo: np.ndarray, venue: str, before: Predecessor) -> None:
-    """Fill a new file: header, first seq, and slots that answer "not yet" to every seq of the first lap."""
+    """Fill a new file: header, first seq, slots that answer "not yet" to every seq of the first lap, the ledger."""
     head = words[: layout.PAGE_BYTES // layout.WORD_BYTES].view(layout.header_dtype)[0]
     header_page.fill(head, geo, venue, Owner.current(), time.time_ns())
     first_seq = layout.wrap_seq(before.last_seq + 1)
@@ -26,6 +27,8 @@ def write_generation(words: np.ndarray, geo: np.ndarray, venue: str, before: Pre
     mask, width, start = (int(geo[i]) for i in (layout.GEO_SLOT_MASK, layout.GEO_SLOT_WORDS, layout.GEO_RING))
     seqs = np.int64(first_seq) + np.arange(mask + 1)  # wraps, as seqs do
     words[start : start + (mask + 1) * width : width][seqs & mask] = seqs - 1
+    if before.words is not None and before.geo is not None:
+        carry_ledger(before.words, before.geo, words, geo)
     head["writer_state"], head["init_state"] = layout.RUN, layout.READY
 
 

@@ -20,6 +20,7 @@ OFFSETS = {
     "ring_off": layout.GEO_RING,
     "books_off": layout.GEO_BOOKS,
     "scratch_off": layout.GEO_SCRATCH,
+    "ledger_off": layout.GEO_LEDGER,
 }
 
 
@@ -29,7 +30,8 @@ def _offset(dtype: np.dtype, name: str) -> int:
 
 def schema_hash(geo: np.ndarray) -> int:
     """Digest of every name, type, offset, code and size that both sides must agree on."""
-    dtypes = (layout.record_dtype(int(geo[layout.GEO_TOP_N])), layout.symbol_dtype, layout.header_dtype)
+    record = layout.record_dtype(int(geo[layout.GEO_TOP_N]))
+    dtypes = (record, layout.symbol_dtype, layout.header_dtype, layout.gap_dtype)
     fields = [[(name, str(d[name]), _offset(d, name)) for name in d.names or ()] for d in dtypes]
     codes = (
         layout.HEALTH_NAMES, layout.KIND_NAMES, layout.COUNTER_NAMES, layout.HISTOGRAM_NAMES,

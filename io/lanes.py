@@ -7,7 +7,9 @@ from typing import Any
 
 import aiohttp
 
+from ..engine import layout
 from ..engine.backoff import NS_PER_S
+from ..engine.connection import State
 from ..engine.rollover import Stagger
 from .assembly import open_attempts, open_connection, share_out
 from .clock import MACHINE, Clock
@@ -98,6 +100,8 @@ class Lanes:
         for lane in self.lanes:
             lane.tick(now_ns, may_start)
         self._share()
+        up = sum(link.connection.state is State.RUNNING for link in self.links)
+        self.feed.pipeline.counters[layout.C["connections"]] = up
 
     def _share(self) -> None:
         """Diffs wait for each other only while more than one connection may bring them."""

@@ -15,6 +15,7 @@ from .bus_card import bus_html, bus_text
 from .depth import Depth
 from .errors import BookNotLive, RingbookError
 from .follow import Follower
+from .ledger import read_gaps
 from .owner import Verdict
 from .place import Place, check_end, poll_ns
 from .records import Records, newest_records
@@ -23,7 +24,7 @@ from .spin import Spinner, SpinReport, check_core, pinned
 from .views import Book, full_book, row_of, top_book
 
 __all__ = ["Book", "Bus", "join"]
-ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle", "merge")
+ROOMS = ("lifecycle", "ring", "board", "histogram", "wait", "cursor", "idle", "merge", "ledger")
 
 
 class Bus:
@@ -94,6 +95,14 @@ class Bus:
     def statuses(self, n: int, symbol: str | None = None) -> Records:
         """The newest n changes of health, and why."""
         return self.records(n, symbol, layout.KIND_STATUS)
+
+    def gaps(self, symbol: str | None = None, since_ns: int | None = None) -> np.ndarray:
+        """Outages of the books, newest last: the ledger's gap_dtype[at most LEDGER_ROWS], see docs/records.md.
+
+        symbol    only this one
+        since_ns  only those that lasted at that time or began later, wall clock
+        """
+        return read_gaps(self.link, symbol, since_ns)
 
     def follow(
         self,

@@ -16,6 +16,7 @@ from ..engine.pipeline import ingest_room
 from ..engine.slow import Rejected
 from . import show
 from .assembly import choose_instruments, open_pipeline, stream_names
+from .audit import Audit
 from .config import EngineConfig
 from .errors import RingbookError
 from .feed import Feed
@@ -50,6 +51,7 @@ class Engine:
         self.venue: Venue = get_venue(config.venue).at(config.rest_url, config.ws_url, **group_urls)
         limit = self.venue.clamp_limit(config.snapshot_limit or self.venue.snapshot_limit)
         self.fetching = Fetching(self.venue, limit, self.rng, self.clock)
+        self.audit = Audit(config.audit_s, self.fetching)
         self.stopping = asyncio.Event()
 
     @property
@@ -113,6 +115,7 @@ class Engine:
         self.lanes = Lanes(self.config, self.venue, self.feed, self, session, tls, self.rng, self.clock)
         self.watch = Watch(self.config, self.feed, self.lanes, self.rng, self.clock)
         self.fetching.begin(self.feed, self.rest)
+        self.audit.begin(self.feed, self.rest)
 
     def _start_line(self) -> str:
         wait_s = self.fetching.scheduler.seconds_for(len(self.config.symbols))
@@ -137,6 +140,7 @@ class Engine:
             self.pipeline.end_holds()
         self.fetching.tick(now_ns)
         self.watch.tick(now_ns)
+        self.audit.tick(now_ns)
         self.feed.poll_changed()
         self.outside.collector.turn(int(self.pipeline.counters[layout.C["frames"]]))
 
@@ -247,6 +251,7 @@ class Engine:
     async def _stop(self) -> None:
         await self.lanes.finish()
         self.fetching.stop()
+        self.audit.stop()
         self._stamp()
         for symbol_id in self.feed.ids.values():
             self.pipeline.stop_sync(symbol_id, layout.DOWN, layout.CAUSE_STOPPED)

@@ -24,6 +24,7 @@ class Predecessor:
     generation: int
     last_seq: int
     words: np.ndarray | None  # int64[:] over the old file, writable
+    geo: np.ndarray | None = None  # int64[GEO_LENGTH] of the old file
 
     def supersede(self) -> None:
         """Tell readers still attached that the name leads elsewhere now."""
@@ -74,7 +75,7 @@ def find_predecessor(path: Path) -> Predecessor:
         size = int(head["file_bytes"])
         mapping = mmap.mmap(fd, places.whole_pages(fd, size), mmap.MAP_SHARED, both)
         words = np.frombuffer(mapping, np.int64, size // layout.WORD_BYTES)
-        return Predecessor(int(head["generation"]), last_committed(words, geo), words)
+        return Predecessor(int(head["generation"]), last_committed(words, geo), words, geo)
     except BusRefused as error:
         if os.pread(fd, 8, 0) != layout.MAGIC.to_bytes(8, "little"):
             raise

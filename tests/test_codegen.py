@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 from llvmlite import ir
 
-from ringbook.engine.kernels import board, book_area, emit, idle, lifecycle, llvm, ring, wait
+from ringbook.engine.kernels import board, book_area, emit, idle, ledger, lifecycle, llvm, ring, wait
 
 from . import codegen
 from .codegen import ARM, ARM_CPUS, X86, X86_CPUS, arm_tokens, assembly, loops, x86_facts
@@ -18,6 +18,7 @@ ROOMS = (
     book_area,
     emit,
     idle,
+    ledger,
     lifecycle,
     ring,
     wait,
@@ -42,6 +43,9 @@ ON_ARM = {
     "book_area.copy_book": rf"ldar {COPY}dmb\.ld ldr (?:str )*",
     "book_area.serve_book_request": rf"{PLAIN}str dmb {COPY}stlr (?:str )*",
     "book_area.read_scratch": rf"(?:ldr )*ldar {COPY}dmb\.ld ldr (?:str )*",
+    "ledger.row_begin": r"ldr str dmb (?:str )*",
+    "ledger.row_end": r"ldr stlr (?:str )*",
+    "ledger.read_ledger": r"(?:ldr )*ldar (?:(?:ldr|str) )+dmb\.ld ldr (?:str )*",
     "lifecycle.put_word": r"stlr (?:str )*",
     "lifecycle.get_word": r"ldar (?:str )*",
     "wait.spin_until": r"(?:ldr )+isb (?:ldr )+(?:str )*",

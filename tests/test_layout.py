@@ -19,10 +19,14 @@ old_health:128:8 blind_ns:136:8 status_detail:144:8
 FILE_HEADER_PICTURE = """
 magic:0:8 layout_major:8:4 layout_minor:12:4 byte_order:16:8 schema_hash:24:8 file_bytes:32:8 slot_count:40:8
 top_n:48:8 symbol_capacity:56:8 book_blocks:64:8 slot_bytes:72:8 symbols_off:80:8 counters_off:88:8
-histograms_off:96:8 board_off:104:8 ring_off:112:8 books_off:120:8 scratch_off:128:8 generation:256:8
+histograms_off:96:8 board_off:104:8 ring_off:112:8 books_off:120:8 scratch_off:128:8 ledger_off:136:8 generation:256:8
 prev_last_seq:264:8 first_seq:272:8 created_ns:280:8 pid:288:8 pid_namespace:296:8 start_ticks:304:8
 boot_id:312:16 venue:328:32 init_state:384:8 symbol_count:392:8 features:400:8 head:512:8 heartbeat_ns:640:8
 writer_state:648:8
+"""
+GAP_PICTURE = """
+version:0:8 number:8:8 begin_ns:16:8 end_ns:24:8 cause:32:1 last_cause:33:1 health:34:1 symbol_id:36:4
+ids_missed:40:8 blind_ns:48:8 generation:56:8 symbol:64:64
 """
 SYMBOL_PICTURE = """
 symbol:0:64 venue:64:32 price_digits:96:4 qty_digits:100:4 price_tick:104:8 qty_step:112:8 state:120:4
@@ -111,6 +115,28 @@ def test_symbol_row_is_as_drawn():
     assert layout.symbol_dtype.itemsize == 256
 
 
+def test_ledger_row_is_as_drawn():
+    """Two whole cache lines, and the words that kernels use where the dtype says."""
+    fields = found(layout.gap_dtype)
+    assert fields == drawn(GAP_PICTURE)
+    assert layout.gap_dtype.itemsize == 2 * layout.LINE_BYTES == layout.GAP_WORDS * layout.WORD_BYTES
+    words = (layout.G_VERSION, layout.G_NUMBER, layout.G_BEGIN, layout.G_END, layout.G_TAGS, layout.G_MISSED,
+             layout.G_BLIND, layout.G_GENERATION, layout.G_SYMBOL)  # fmt: skip
+    names = (
+        "version",
+        "number",
+        "begin_ns",
+        "end_ns",
+        "cause",
+        "ids_missed",
+        "blind_ns",
+        "generation",
+        "symbol",
+    )
+    assert [fields[name][0] // layout.WORD_BYTES for name in names] == list(words)
+    assert layout.LEDGER_ROWS & (layout.LEDGER_ROWS - 1) == 0
+
+
 def test_control_words_share_no_cache_line_pair():
     words = (layout.CTL_WAKE, layout.CTL_WAITERS, layout.CTL_BOOK_REQUEST)
     assert len({word * layout.WORD_BYTES // (2 * layout.LINE_BYTES) for word in words}) == len(words)
@@ -150,6 +176,7 @@ def parts(geo: np.ndarray) -> list[tuple[int, int]]:
         layout.GEO_SYMBOL_TABLE: capacity * layout.symbol_dtype.itemsize // layout.WORD_BYTES,
         layout.GEO_COUNTERS: layout.COUNTER_WORDS,
         layout.GEO_HISTOGRAMS: len(layout.HISTOGRAM_NAMES) * layout.HIST_WORDS,
+        layout.GEO_LEDGER: layout.LEDGER_HEADER_WORDS + layout.LEDGER_ROWS * layout.GAP_WORDS,
         layout.GEO_BOARD: capacity * int(geo[layout.GEO_BOARD_STRIDE]),
         layout.GEO_RING: slots * int(geo[layout.GEO_SLOT_WORDS]),
         layout.GEO_BOOKS: capacity * stride,

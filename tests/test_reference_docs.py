@@ -49,6 +49,20 @@ def test_kinds_health_and_causes():
         assert causes[code].startswith(name)
 
 
+def test_every_field_of_the_ledger_is_described_with_its_type():
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", section("Ledger"), re.M)
+    assert sorted(name for name, _ in rows) == sorted(layout.gap_dtype.names or ())
+    kinds = TYPES | {"int32": "<i4", "bytes": f"|S{layout.SYMBOL_BYTES}"}
+    assert all(layout.gap_dtype[name].str == kinds[kind] for name, kind in rows)
+    assert f"last {layout.LEDGER_ROWS:,} of all symbols" in section("Ledger")
+
+
+def test_every_counter_of_the_audit_is_described():
+    operating = (ROOT / "docs" / "operating.md").read_text()
+    described = set(re.findall(r"^\| `(audit\w+)` \|", operating, re.M))
+    assert described == {name for name in layout.COUNTER_NAMES if name.startswith("audit")}
+
+
 def test_flags():
     flags = {name: value for name, value in vars(layout).items() if name.startswith("FLAG_")}
     assert {text: code for code, text in numbered("Flags").items()} == flags

@@ -4,6 +4,7 @@ from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_out
 from ..layout import ASK, BID
 from ..workspace import (
+    AUDIT_LOST,
     P_FIRST,
     PHASE_BUFFERING,
     PHASE_HOLDING,
@@ -19,6 +20,7 @@ from ..workspace import (
     ST_RESYNCS,
     ST_SPOILED,
     ST_WANTS,
+    W_AUDIT,
     W_CHANGED,
     W_DELTAS,
     W_NEXT_SEQ,
@@ -31,7 +33,8 @@ from .book_apply import apply_rows
 from .book_area import book_begin, book_end
 from .delta import count_parts, emit_delta
 from .emit import book_of, count, emit_book, emit_status, state_of
-from .pending import clear_pending, pending_of
+from .ledger import note_health
+from .pending import clear_pending, keep_for_audit, pending_of
 
 C_LEVELS, C_GAPS = layout.C["levels"], layout.C["gaps"]
 C_CROSSED, C_UNCHANGED = layout.C["crossed"], layout.C["unchanged_books"]
@@ -63,6 +66,9 @@ def set_health(words, work, frame, symbol_id, health, cause):
     as_of = llvm.wrapping_add(work[W_NEXT_SEQ], 1)  # the STATUS below, then the BOOK
     book_end(words, base, as_of, book_id, recv_ns, event_ns, health)
     flags = layout.FLAG_SNAPSHOT if cause == layout.CAUSE_SNAPSHOT else 0
+    note_health(words, work, symbol_id, old, blind_ns)
+    if work[W_AUDIT] == symbol_id + 1 and health not in (layout.LIVE, layout.STALE):
+        work[W_AUDIT] = AUDIT_LOST
     emit_status(words, work, frame, symbol_id, old, blind_ns, work[state + ST_MISSED])
     work[state + ST_MISSED] = 0
     emit_book(words, work, frame, symbol_id, flags)
@@ -135,6 +141,8 @@ def apply_diff(words, work, frame, rows, symbol_id):
     parts = count_parts(work, frame) if work[W_DELTAS] == 1 and not crossed else 0
     as_of = llvm.wrapping_add(work[W_NEXT_SEQ], parts - 1 + shown)
     book_end(words, base, as_of, frame[0].last_id, work[W_RECV_NS], frame[0].event_ns, health)
+    if work[W_AUDIT] == symbol_id + 1:
+        keep_for_audit(work, frame, rows)
     if parts > 0:
         emit_delta(words, work, frame, rows, symbol_id)
     if crossed:

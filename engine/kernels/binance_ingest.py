@@ -8,6 +8,7 @@ from ..jit import bytes_in, i64, kernel, words_out
 from ..workspace import W_CURSOR, W_LEG, W_MAX_MESSAGE, W_NEED_BYTES, W_NEXT_SEQ
 from . import llvm
 from .accept import accept
+from .audit import take_audit
 from .binance import scan, scan_snapshot
 from .emit import count
 from .frames import FRAME_BAD, FRAME_MESSAGE, FRAME_MORE, FRAME_TOO_BIG, next_frame
@@ -110,6 +111,23 @@ def ingest_snapshot(words, ctl, buf, work, begin, end, symbol_id):
         code = take_snapshot(words, work, frame, rows, symbol_id)
     end_read(words, ctl, work, first_seq)
     return code
+
+
+@kernel(i64(words_out, bytes_in, words_out, i64, i64, i64))
+def ingest_audit(words, buf, work, begin, end, symbol_id):
+    """Judge a symbol's live book by the body of a REST depth reply; nothing is published.
+
+    words      int64[:], the bus, this process its only writer
+    buf        uint8[:], the body at buf[begin:end], len(buf) >= end + 64
+    work       int64[:], workspace; W_SNAPSHOT_LIMIT is the number of levels asked for, 0 unknown
+    begin      offset of its first byte
+    end        offset behind its last byte
+    symbol_id  row of the symbol table
+    Returns    an AUDIT_* code of kernels/audit.py, or the scanner's negative code.
+    """
+    frame, rows = frame_of(work), rows_of(work)
+    code = scan_snapshot(buf, begin, end, symbol_id, instruments_of(work), frame, rows)
+    return take_audit(words, work, frame, rows, symbol_id) if code == layout.DECODED else code
 
 
 @kernel(i64(words_out, words_out, words_out, words_out))

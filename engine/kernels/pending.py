@@ -4,6 +4,7 @@ from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_out
 from ..layout import ASK, BID
 from ..workspace import (
+    AUDIT_FULL,
     P_EVENT,
     P_FIRST,
     P_LAST,
@@ -16,6 +17,7 @@ from ..workspace import (
     PENDING_HEADER_WORDS,
     ST_COUNT,
     ST_USED,
+    W_AUDIT,
     W_MONO_NS,
     W_PENDING,
     W_PENDING_WORDS,
@@ -113,6 +115,18 @@ def keep_diff(work, frame, rows, symbol_id):
     work[state + ST_USED] += need
     work[state + ST_COUNT] += 1
     return lost
+
+
+@kernel(void(words_out, Frame, Rows))
+def keep_for_audit(work, frame, rows):
+    """Keep a diff that the book under audit has taken; one that is lost for want of room ends the audit.
+
+    work   int64[:], workspace
+    frame  frame_dtype[1] of KIND_BOOK
+    rows   level_dtype[2, cap]
+    """
+    if keep_diff(work, frame, rows, work[layout.GEO_SYMBOLS]) > 0:
+        work[W_AUDIT] = AUDIT_FULL
 
 
 @kernel(i64(words_out, Frame, Rows, i64))

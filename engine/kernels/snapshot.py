@@ -72,6 +72,29 @@ def first_kept(work, symbol_id, snapshot_id):
     return i64(SYNC_DROP)
 
 
+@kernel(void(words_out, i64, Frame, Rows, i64, i64))
+def fill_book(words, base, frame, rows, blocks, limit):
+    """Make a book of the decoded snapshot, complete as far as the venue did not cut it off.
+
+    words   int64[:]
+    base    first word of the book
+    frame   frame_dtype[1]: the row counts
+    rows    level_dtype[2, cap]
+    blocks  pool of the book
+    limit   levels a side that were asked for; 0 unknown
+    """
+    book_reset(words, base, blocks)
+    for side in range(layout.SIDES):
+        levels, sign = frame[0].rows[side], 2 * side - 1
+        load_rows(words, base, side, rows, levels)
+        if levels > 0 and (levels >= limit or limit == 0):
+            # The venue cut the side off here: further levels exist but are unknown.
+            worst = rows[side, 0].price
+            for row in range(levels):
+                worst = sign * max(sign * worst, sign * rows[side, row].price)
+            set_horizon(words, base, side, worst)
+
+
 @kernel(void(words_out, words_out, Frame, Rows, i64))
 def load_book(words, work, frame, rows, symbol_id):
     """Replace a symbol's book by the decoded snapshot; the caller holds the book's seqlock.
@@ -82,17 +105,8 @@ def load_book(words, work, frame, rows, symbol_id):
     rows       level_dtype[2, cap]
     symbol_id  row of the symbol table
     """
-    base, state, limit = book_of(work, symbol_id), state_of(work, symbol_id), work[W_SNAPSHOT_LIMIT]
-    book_reset(words, base, work[layout.GEO_BOOK_BLOCKS])
-    for side in range(layout.SIDES):
-        levels, sign = frame[0].rows[side], 2 * side - 1
-        load_rows(words, base, side, rows, levels)
-        if levels > 0 and (levels >= limit or limit == 0):
-            # The venue cut the side off here: further levels exist but are unknown.
-            worst = rows[side, 0].price
-            for row in range(levels):
-                worst = sign * max(sign * worst, sign * rows[side, row].price)
-            set_horizon(words, base, side, worst)
+    state, blocks = state_of(work, symbol_id), work[layout.GEO_BOOK_BLOCKS]
+    fill_book(words, book_of(work, symbol_id), frame, rows, blocks, work[W_SNAPSHOT_LIMIT])
     work[state + ST_BOOK_ID], work[state + ST_FIRST] = frame[0].last_id, 1
 
 
