@@ -11,7 +11,8 @@ import numpy as np
 
 from ringbook.engine import layout
 from ringbook.engine.kernels import binance
-from ringbook.engine.kernels.book import apply_rows, book_reset, write_top
+from ringbook.engine.kernels.book import book_reset, write_top
+from ringbook.engine.kernels.book_apply import apply_rows
 from ringbook.engine.workspace import W_PUBLISH_ALL
 from ringbook.io.feed import Feed
 
