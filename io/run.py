@@ -161,7 +161,7 @@ class Engine:
                 f"{self.venue.rest_url} did not say what {', '.join(new)} are; try again later"
             )
         instruments = [one for one in instruments if one.symbol not in self.feed.ids]  # it took a while
-        self.bus.expect_room(len(instruments))
+        self._expect_room(len(instruments))
         for instrument in instruments:
             self.feed.add_instrument(instrument)
         names = stream_names(self.config, self.venue, [one.name for one in instruments])
@@ -174,6 +174,13 @@ class Engine:
                 if kind == layout.KIND_BOOK and self.lanes.carries(name)
             ]
         )
+
+    def _expect_room(self, rows: int) -> None:
+        try:
+            self.bus.expect_room(rows)
+        except RingbookError:
+            self.pipeline.count("rows_refused")
+            raise
 
     def unsubscribe(self, symbols: Sequence[str]) -> None:
         """Follow these symbols no more: DOWN, their rows retired. Names not followed are left alone."""
