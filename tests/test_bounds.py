@@ -87,6 +87,13 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
         ["test_connection.py::test_budgets_hold_over_any_life_and_it_always_comes_back",
          "test_engine_refusals.py::test_a_refused_handshake_is_tried_again"],
     ),
+    "roll-overs": (
+        ["one at a time", "half second"],
+        ["test_rollover.py::test_planned_ends_go_one_after_the_other",
+         "test_rollover.py::test_announced_ends_are_spaced_but_do_not_wait_for_each_other",
+         "test_live_lanes.py::test_short_lives_roll_over_again_and_again"],
+    ),
+    "reloads by SIGHUP": (["one under way"], ["test_bounds_feed.py::test_a_storm_of_hangups_is_two_reloads"]),
     "lines of the log": (
         [f"{quiet.LINES_MAX} of a kind a minute", f"{quiet.TEXT_MAX:,} characters"],
         ["test_quiet.py::test_a_kind_of_line_is_limited_and_the_next_one_tells_how_many_were_left_out",

@@ -1,13 +1,17 @@
 """Bounds of what frames can do to a feed, each reached: levels, copies, waits, rows, names."""
 
+import asyncio
 import json
+from collections.abc import Sequence
 
 import numpy as np
 
 from ringbook.engine import layout
 from ringbook.engine.instruments import from_steps
 from ringbook.engine.kernels.hold import HELD_MAX
+from ringbook.io.config import load
 from ringbook.io.feed import RESCALES_MAX
+from ringbook.io.reload import Reloads
 
 from .hostile import Rig
 from .test_legs import HOLD, chain, counter, send, synced
@@ -141,3 +145,34 @@ def test_a_book_is_copied_on_request_and_the_requests_are_counted() -> None:
     rig.send(diff(14, []))
     assert rig.count("book_requests") == 3
     rig.check()
+
+
+def test_a_storm_of_hangups_is_two_reloads() -> None:
+    """One under way and one behind it, however many signals come."""
+    config, read = load(None, {"venue": "binance-spot", "symbols": ["BTCUSDT"]}), []
+
+    class Slow:
+        """An engine whose change of symbols takes a while."""
+
+        def __init__(self) -> None:
+            self.config, self.feed, self.gate = config, Rig().feed, asyncio.Event()
+
+        async def subscribe(self, symbols: Sequence[str]) -> None:
+            await self.gate.wait()
+
+        def unsubscribe(self, symbols: Sequence[str]) -> None: ...
+
+    async def story() -> None:
+        engine = Slow()
+        reloads = Reloads(engine, lambda: read.append(1) or config)
+        for _ in range(1_000):
+            reloads.ask()
+        await asyncio.sleep(0)
+        for _ in range(1_000):
+            reloads.ask()
+        engine.gate.set()
+        assert reloads._task is not None
+        await reloads._task
+
+    asyncio.run(story())
+    assert len(read) == 2
