@@ -170,7 +170,7 @@ class Link:
             self._late_pong = argument
         else:
             reason = f"{WRITES_MAX} writes wait: it does not read what we send"
-            self.perform(self.connection.useless(time.monotonic_ns(), reason))
+            self.perform(self.connection.useless(self.clock.mono_ns(), reason))
 
     def _catch_up(self, _: asyncio.Task) -> None:
         """There is room for the pong that had to wait."""
