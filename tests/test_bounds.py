@@ -11,7 +11,7 @@ from ringbook.engine.connection import CAP_BACKOFF_NS
 from ringbook.engine.kernels import hold, merge
 from ringbook.engine.snapshots import FLIGHTS_MAX, SHARE
 from ringbook.engine.subscription import RESERVED_MESSAGES
-from ringbook.io import bus_card, feed, ladder, link, quiet, rest, views, watch
+from ringbook.io import bus_card, feed, ladder, link, quiet, rest, serving, views, watch
 from ringbook.io.config import EngineConfig
 from ringbook.io.live import door, drain, pulse
 from ringbook.io.venues.base import get_venue
@@ -72,6 +72,10 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
         [f"{DEFAULT.max_message_bytes // MB} MB"],
         ["test_bounds_sockets.py::test_a_message_too_large_ends_the_connection_and_another_follows",
          "test_bounds_sockets.py::test_fragments_without_end_take_no_memory"],
+    ),
+    "sockets read in the waiting kernel": (
+        [str(serving.SOCKETS_MOST)],
+        ["test_bounds_sockets.py::test_one_socket_more_than_are_served_is_left_to_the_loop"],
     ),
     "writes that wait on a connection": (
         [str(link.WRITES_MAX)],

@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import selectors
+import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +13,7 @@ from ringbook.engine.connection import State
 from ringbook.io import rest
 from ringbook.io.link import WRITES_MAX
 from ringbook.io.rest import RETRY_AFTER_MAX_S, retry_after_ns
+from ringbook.io.serving import SOCKETS_MOST, ServingSelector
 from ringbook.io.sources import Fragments
 
 from .engine_rig import (  # noqa: F401 (two are fixtures)
@@ -31,17 +35,17 @@ FLOOD = 5_000
 def test_a_message_too_large_ends_the_connection_and_another_follows(source: str, in_pieces: bool) -> None:
     async def story(venue: RawVenue) -> None:
         async with running(venue, source=source, max_message_bytes=LIMIT) as run:
-            socket = await run.live()
+            server = await run.live()
             if in_pieces:
-                socket.send(Frame(1, b"x" * LIMIT, final=False), Frame(0, b"x"))
+                server.send(Frame(1, b"x" * LIMIT, final=False), Frame(0, b"x"))
             else:
-                socket.text(b"x" * (LIMIT + 1))
+                server.text(b"x" * (LIMIT + 1))
             await until(lambda: len(venue.sockets) == 2)
-            assert socket.close_code == 1009
+            assert server.close_code == 1009
             assert run.count("oversize") == 1
             await run.live()
-            socket = venue.sockets[-1]
-            socket.text(b"x" * LIMIT)  # exactly so much is accepted
+            server = venue.sockets[-1]
+            server.text(b"x" * LIMIT)  # exactly so much is accepted
             await until(lambda: run.count("malformed") >= 2)
             assert len(venue.sockets) == 2
 
@@ -68,7 +72,7 @@ def test_fragments_without_end_take_no_memory() -> None:
 def test_a_flood_of_pings_keeps_few_answers_and_sends_the_newest(source: str) -> None:
     async def story(venue: RawVenue) -> None:
         async with running(venue, source=source) as run:
-            socket, most = await run.live(), 0
+            server, most = await run.live(), 0
             link = run.engine.links[0]
 
             def watch() -> None:
@@ -76,9 +80,9 @@ def test_a_flood_of_pings_keeps_few_answers_and_sends_the_newest(source: str) ->
                 most = max(most, len(link._writing))
 
             for number in range(FLOOD):
-                socket.send(Frame(PING, b"%d" % number))
-            await until(lambda: bool(socket.of(PONG)) and socket.of(PONG)[-1] == b"%d" % (FLOOD - 1), watch)
-            answers = [int(payload) for payload in socket.of(PONG)]
+                server.send(Frame(PING, b"%d" % number))
+            await until(lambda: bool(server.of(PONG)) and server.of(PONG)[-1] == b"%d" % (FLOOD - 1), watch)
+            answers = [int(payload) for payload in server.of(PONG)]
             assert answers == sorted(set(answers))
             assert most <= WRITES_MAX
             assert len(answers) + run.count("pongs_skipped") == FLOOD
@@ -124,11 +128,11 @@ def test_a_flood_of_strange_messages_leaves_only_counts(source: str) -> None:
 
     async def story(venue: RawVenue) -> None:
         async with running(venue, source=source) as run:
-            socket = await run.live()
+            server = await run.live()
             acks, subscriptions = run.count("acks"), run.engine.links[0].connection.subscriptions
             names = len(run.engine.feed.names)
             for number in range(FLOOD // 4):
-                socket.text(
+                server.text(
                     b'{"result":null,"id":%d}' % (1000 + number),
                     b'{"error":{"code":2,"msg":"no"},"id":%d}' % (1000 + number),
                     json.dumps({"stream": f"x{number}@trade", "data": unknown}).encode(),
@@ -163,6 +167,21 @@ def test_a_body_without_end_is_given_up(
     with caplog.at_level(logging.WARNING, "ringbook"):
         tell(story)
     assert "its body had over 100000 bytes, more than are accepted" in caplog.text
+
+
+def test_one_socket_more_than_are_served_is_left_to_the_loop() -> None:
+    source = SimpleNamespace(pipeline=object())
+    pairs = [socket.socketpair() for _ in range(SOCKETS_MOST + 1)]
+    with ServingSelector() as selector:
+        for one, _ in pairs:
+            selector.register(one, selectors.EVENT_READ)
+        taken = [selector.adopt(source, one.fileno(), None, 4096) for one, _ in pairs]  # type: ignore[arg-type]
+        assert taken == [True] * SOCKETS_MOST + [False]
+        selector.unregister(pairs[0][0])
+        assert selector.adopt(source, pairs[-1][0].fileno(), None, 4096)  # type: ignore[arg-type]
+    for pair in pairs:
+        for one in pair:
+            one.close()
 
 
 @pytest.mark.parametrize(
