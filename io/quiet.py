@@ -1,10 +1,14 @@
 """Keeps a hostile venue from filling the log: few lines of a kind a minute, none of them long."""
 
+import asyncio
 import logging
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+log = logging.getLogger(__name__)
 LINES_MAX, WINDOW_S = 20, 60.0  # of one kind; a kind is a logger with its message before values are filled in
 KINDS_MAX = 1_000  # all others count as one kind
 TEXT_MAX = 1_000  # characters of a line
@@ -51,3 +55,17 @@ class LogLimit(logging.Filter):
         if key not in self.kinds and len(self.kinds) >= KINDS_MAX:
             key = ("", "")
         return self.kinds.setdefault(key, _Kind(self.clock_s()))
+
+
+def complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """The event loop's exception handler: one line for what nobody caught, of a kind that the limit knows.
+
+    Not asyncio's own: a library may hand over an exception whose traceback cannot be printed, and then logging
+    itself prints pages.
+    """
+    error = context.get("exception")
+    try:
+        where = "".join(traceback.format_exception(error)[-3:-1]) if isinstance(error, BaseException) else ""
+    except Exception:
+        where = ""
+    log.error("in the event loop: %s: %r %s", context.get("message", ""), error, " ".join(where.split()))

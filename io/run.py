@@ -26,6 +26,7 @@ from .lane import Lane
 from .lanes import Lanes
 from .link import Link
 from .outside import Outside
+from .quiet import complain
 from .reload import Reloads
 from .rest import Rest, trust
 from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
@@ -281,6 +282,7 @@ def run_engine(
     if config.core >= 0:
         pin(config.core)
     loop, fast = event_loop(config.spin, config.fused_reads)
+    loop.set_exception_handler(complain)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         engine = Engine(config, say, fast)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,8 +1,11 @@
 """The log under a flood: few lines of a kind, none of them long, and the number of what was left out."""
 
+import asyncio
 import logging
 
-from ringbook.io.quiet import KINDS_MAX, LINES_MAX, TEXT_MAX, WINDOW_S, LogLimit
+import pytest
+
+from ringbook.io.quiet import KINDS_MAX, LINES_MAX, TEXT_MAX, WINDOW_S, LogLimit, complain
 
 
 class Shown(logging.Handler):
@@ -56,3 +59,29 @@ def test_a_flood_of_kinds_keeps_few_of_them() -> None:
     assert isinstance(limit, LogLimit)
     assert len(limit.kinds) == KINDS_MAX + 1
     assert len(handler.lines) == KINDS_MAX + LINES_MAX
+
+
+def test_what_nobody_caught_is_one_line_even_when_its_traceback_is_broken(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def story(error: object) -> None:
+        async def run() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(complain)
+            loop.call_exception_handler({"message": "it broke", "exception": error})
+
+        asyncio.run(run())
+
+    try:
+        raise ValueError("seven")
+    except ValueError as error:
+        story(error)
+    story(ValueError)  # a class, as a library of transports hands over when a TLS handshake fails
+    story(None)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert lines[0].startswith("in the event loop: it broke: ValueError('seven') File ")
+    assert lines[1:] == [
+        "in the event loop: it broke: <class 'ValueError'> ",
+        "in the event loop: it broke: None ",
+    ]
