@@ -65,7 +65,9 @@ def complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """
     error = context.get("exception")
     try:
-        where = "".join(traceback.format_exception(error)[-3:-1]) if isinstance(error, BaseException) else ""
+        where = (
+            "".join(traceback.format_tb(error.__traceback__)[-1:]) if isinstance(error, BaseException) else ""
+        )
     except Exception:
         where = ""
     log.error("in the event loop: %s: %r %s", context.get("message", ""), error, " ".join(where.split()))
