@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ringbook.engine import layout
+from ringbook.engine.audit import PATIENCE_NS
 from ringbook.engine.backoff import NS_PER_S
 from ringbook.engine.connection import CAP_BACKOFF_NS
 from ringbook.engine.kernels import hold, merge
@@ -18,6 +19,7 @@ from ringbook.io.venues.base import get_venue
 
 from .source_tree import ROOT
 
+HERE = Path(__file__).parent
 HEAD = "| what | bound |"
 ATTEMPTS_S = {get_venue(name).limits.attempts_s for name in ("binance-spot", "binance-usdm")}
 DEFAULT = EngineConfig("binance-spot", ("BTCUSDT",))
@@ -38,6 +40,11 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
         ["test_merge.py::test_an_empty_bus_is_waited_for_exactly_as_long_as_the_window",
          "test_merge.py::test_every_interleaving_is_merged_as_the_model_does"],
     ),
+    "ledger": (
+        [f"{layout.LEDGER_ROWS:,} outages"],
+        ["test_ledger.py::test_the_oldest_rows_make_room_and_an_open_one_among_them_is_let_go",
+         "test_ledger.py::agrees"],
+    ),
     "levels in a record": (
         [f"{DEFAULT.top_n} a side", f"at most {layout.TOP_N_MAX}"],
         ["test_bounds_feed.py::test_a_record_holds_its_levels_and_tells_how_many_there_are",
@@ -56,6 +63,18 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
         [f"{DEFAULT.pending_words:,} words"],
         ["test_apply.py::test_pending_is_bounded_and_keeps_the_newest",
          "test_apply.py::test_a_diff_larger_than_the_buffer_is_counted_not_written"],
+    ),
+    "diffs kept for an audit": (
+        ["as many words", f"{PATIENCE_NS // NS_PER_S} s at most"],
+        ["test_audit.py::test_diffs_beyond_the_room_make_it_void",
+         "test_audit.py::test_patience_ends_and_failures_wait_longer_and_longer",
+         "test_audit_live.py::test_off_is_off"],
+    ),
+    "weight spent on audits": (
+        ["half of the budget"],
+        ["test_audit.py::test_only_spare_weight_is_used",
+         "test_audit.py::test_symbols_take_turns_and_the_period_is_kept",
+         "test_audit_live.py::test_nothing_is_found_where_nothing_is_wrong"],
     ),
     "diffs that wait for another connection": (
         [f"{hold.HELD_MAX} a symbol", f"{DEFAULT.hold_ms} ms"],
@@ -170,7 +189,7 @@ def table() -> dict[str, list[str]]:
 def source_of(test: str) -> str:
     """The text of a test function named file::function."""
     file, _, name = test.partition("::")
-    text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+    text = (HERE / file).read_text(encoding="utf-8")
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return ast.get_source_segment(text, node) or ""
@@ -191,7 +210,9 @@ def test_the_numbers_are_those_of_the_code(name: str) -> None:
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_tests_exist_and_look_at_what_the_row_names(name: str) -> None:
-    sources = "".join(source_of(test) for test in ROWS[name][1])
+    tests = ROWS[name][1]
+    assert all(source_of(test) for test in tests)
+    sources = "".join((HERE / test.partition("::")[0]).read_text(encoding="utf-8") for test in tests)
     counters = [word for word in table()[name][2].split("`")[1::2] if word in layout.C]
     missing = [word for word in counters if f'"{word}"' not in sources]
     assert missing == []

@@ -39,7 +39,7 @@ from ..workspace import (
     W_SNAPSHOT_LIMIT,
 )
 from .apply import RULE_WORD
-from .book import apply_rows
+from .book_apply import apply_rows
 from .emit import book_of, state_of
 from .pending import pending_of, restore_diff
 from .snapshot import fill_book
