@@ -4,6 +4,7 @@ import random
 from collections import deque
 
 NS_PER_S = 1_000_000_000
+NOTES_MAX = 4096  # of one budget: a venue may ping without end, and each pong is noted
 
 
 class Backoff:
@@ -53,10 +54,12 @@ class Budget:
         return used + units <= self.amount or (used == 0 and units > self.amount)
 
     def spend(self, now_ns: int, units: int = 1) -> None:
-        """Note that units were spent."""
+        """Note that units were spent; of very many notes the newest are kept as one, at the later time."""
         if units:
-            self._spent.append((now_ns, units))
             self._total += units
+            if len(self._spent) >= NOTES_MAX:
+                units += self._spent.pop()[1]
+            self._spent.append((now_ns, units))
 
     def ready_ns(self, now_ns: int, units: int = 1) -> int:
         """Earliest time at which `units` fit."""

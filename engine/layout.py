@@ -237,6 +237,7 @@ COUNTER_NAMES = (
     "outages", "blind_ns", "connections", "weight_used", "weight_limit",
     "audits", "audit_levels", "audit_differences", "audits_wrong",
     "audits_gap", "audits_old", "audits_late", "audits_full", "audits_failed",
+    "pongs_skipped", "rows_refused",
 )  # fmt: skip
 COUNTER_WORDS = PAGE_BYTES // WORD_BYTES
 C = {name: index for index, name in enumerate(COUNTER_NAMES)}

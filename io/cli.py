@@ -16,6 +16,7 @@ from ..engine.layout import KIND_NAMES, TOP_N_DEFAULT, TOP_N_MAX
 from . import commands
 from .errors import RingbookError
 from .exchange.faults.kinds import KINDS as FAULT_KINDS
+from .quiet import LogLimit
 
 VENUES = "binance-spot, binance-usdm"
 KINDS = tuple(KIND_NAMES.values())
@@ -211,7 +212,9 @@ def main(arguments: Sequence[str]) -> int:
     """Parse, run, and turn explained errors into one line and an exit code."""
     options = build_parser().parse_args(arguments)
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(LogLimit())
+    logging.basicConfig(level=level, handlers=[handler], format="%(levelname)s %(name)s: %(message)s")
     try:
         code = options.function(options)
         sys.stdout.flush()

@@ -253,7 +253,6 @@ class DirectSource(asyncio.BufferedProtocol):
         code, start = int(work[W_HAND_CODE]), int(work[W_HAND_START])
         length, tag = int(work[W_HAND_LENGTH]), int(work[W_HAND_TAG])
         if code == FRAME_TOO_BIG:
-            self.pipeline.count("oversize")
             limit = self.max_message_bytes
             self._violation(CLOSE_TOO_BIG, f"frame had {length} bytes, at most {limit} are accepted")
             return
@@ -285,4 +284,6 @@ class DirectSource(asyncio.BufferedProtocol):
     def _violation(self, code: int, reason: str) -> None:
         self._ended = True
         self.pipeline.count("malformed")
+        if code == CLOSE_TOO_BIG:
+            self.pipeline.count("oversize")
         self.receiver.on_violation(code, reason)

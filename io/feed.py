@@ -20,6 +20,7 @@ from .rescale import carry_over, finer, fits
 log = logging.getLogger(__name__)
 MESSAGE_BYTES = 1 << 20
 PADDING_BYTES = 64
+RESCALES_MAX = 8  # of one symbol: each takes a row of the table, and rows are never used again
 NO_SUCCESSOR = -1  # of a symbol row that goes on nowhere
 
 
@@ -69,6 +70,7 @@ class Feed:
         self.names: dict[bytes, tuple[int, int]] = {}
         self.ids: dict[bytes, int] = {}
         self.known: dict[int, Instrument] = {}
+        self.rescales: dict[bytes, int] = {}  # how often each symbol has gone on in another row
         self.origin: Any = None  # the receiver whose message is handed back, for replies
         space = pipeline.space
         self.slow = slow_path(self.names, space.instruments, space.frame, space.rows)
@@ -102,6 +104,7 @@ class Feed:
     def remove_symbol(self, symbol: bytes) -> None:
         """Retire a symbol's row and forget its streams; frames still under way count as unknown."""
         symbol_id = self.ids.pop(symbol)
+        self.rescales.pop(symbol, None)
         self.table.retire_symbol(symbol_id, NO_SUCCESSOR)
         for name in [name for name, (owner, _) in self.names.items() if owner == symbol_id]:
             del self.names[name]
@@ -186,6 +189,17 @@ class Feed:
             self.pipeline.spoil(why.symbol_id)
         self.listener.on_rejected(why)
 
+    def _another_row(self, wider: Instrument) -> int:
+        """A row at another scale for a symbol that has one. Raises RingbookError when it had too many."""
+        taken = self.rescales.get(wider.symbol, 0)
+        if taken >= RESCALES_MAX:
+            raise RingbookError(
+                f"its scale changed more than {RESCALES_MAX} times; it stays at the present one"
+            )
+        symbol_id = self.add_instrument(wider)
+        self.rescales[wider.symbol] = taken + 1
+        return symbol_id
+
     def rescale(self, symbol_id: int, payload: bytes) -> int | None:
         """Continue a symbol in a row with enough decimals for `payload`; None when int64 cannot hold it, or
         when its prices and quantities are not what is wrong with it.
@@ -203,8 +217,9 @@ class Feed:
             return None
         state = pipeline.space.states[symbol_id].copy()
         try:
-            new_id = self.add_instrument(wider)
+            new_id = self._another_row(wider)
         except RingbookError as error:  # the symbol table is full: this book stays GAP, the others go on
+            pipeline.count("rows_refused")
             log.error("%s: %s", old.name, error)
             pipeline.stop_sync(symbol_id, layout.GAP, layout.CAUSE_UNREPRESENTABLE)
             return None

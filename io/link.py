@@ -20,6 +20,7 @@ from .sources import direct_obstacle, run_plain
 log = logging.getLogger(__name__)
 HANDSHAKE_S = 15.0
 CLOSE_S = 2.0
+WRITES_MAX = 64  # that wait on one connection
 # aiohttp learned to hand out text as bytes in 3.14; before that the plain source encodes it again.
 BYTES_OPTION: dict[str, Any] = (
     {"decode_text": False}
@@ -110,6 +111,8 @@ class Link:
         self.ws: aiohttp.ClientWebSocketResponse | None = None
         self.reception: Reception | None = None
         self._tasks: set[asyncio.Task] = set()
+        self._writing: set[asyncio.Task] = set()  # of the present connection
+        self._late_pong: bytes | None = None
 
     def perform(self, actions: Sequence[Action]) -> None:
         """Carry out actions in order."""
@@ -143,14 +146,37 @@ class Link:
         for task in self._tasks:
             task.cancel()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _write(self, method: str, argument: str | bytes) -> None:
-        if self.ws is not None:
-            self._spawn(self._written(getattr(self.ws, method)(argument)))
+        if self.ws is None:
+            return
+        if len(self._writing) >= WRITES_MAX:
+            self._crowded(method, argument)
+            return
+        task = self._spawn(self._written(getattr(self.ws, method)(argument)))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        task.add_done_callback(self._catch_up)
+
+    def _crowded(self, method: str, argument: str | bytes) -> None:
+        """Too many writes wait. Of pings the newest is answered alone (RFC 6455, 5.5.3); else the server is deaf."""
+        if method == "pong" and isinstance(argument, bytes):
+            self.feed.pipeline.count("pongs_skipped", int(self._late_pong is not None))
+            self._late_pong = argument
+        else:
+            reason = f"{WRITES_MAX} writes wait: it does not read what we send"
+            self.perform(self.connection.useless(self.clock.mono_ns(), reason))
+
+    def _catch_up(self, _: asyncio.Task) -> None:
+        """There is room for the pong that had to wait."""
+        late, self._late_pong = self._late_pong, None
+        if late is not None:
+            self._write("pong", late)
 
     async def _written(self, sending: Coroutine[Any, Any, None]) -> None:
         try:
@@ -202,6 +228,7 @@ class Link:
 
     async def _read(self, ws: aiohttp.ClientWebSocketResponse, number: int) -> None:
         self.ws, self.reception = ws, Reception(self, number)
+        self._writing, self._late_pong = set(), None
         reception = self.reception
         obstacle = direct_obstacle(ws) if self.source == "direct" else "asked for"
         self.reading = "plain" if obstacle else "direct"

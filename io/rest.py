@@ -13,6 +13,8 @@ from ..engine.backoff import NS_PER_S
 from .venues.base import Venue
 
 TIMEOUT_S = 60.0
+BODY_BYTES_MAX = 64 << 20  # unpacked; the largest exchangeInfo has some 15 MB
+RETRY_AFTER_MAX_S = 3 * 86_400  # the longest ban the venues know: nobody can silence us for years
 ERRORS = (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError)
 
 
@@ -37,7 +39,17 @@ class RestReply:
 def retry_after_ns(headers: Any) -> int:
     """Retry-After in seconds as ns; dates and nonsense count as absent."""
     text = headers.get("Retry-After", "")
-    return int(text) * NS_PER_S if text.isdigit() and len(text) < 9 else 0
+    return min(int(text), RETRY_AFTER_MAX_S) * NS_PER_S if text.isdigit() and len(text) < 19 else 0
+
+
+async def bounded_body(content: aiohttp.StreamReader) -> bytes:
+    """All of a body, unpacked. ValueError when it is larger than any body we ask for."""
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > BODY_BYTES_MAX:
+            raise ValueError(f"its body had over {BODY_BYTES_MAX} bytes, more than are accepted")
+    return bytes(body)
 
 
 def trust(ca_file: str) -> ssl.SSLContext | bool:
@@ -66,7 +78,7 @@ class Rest:
         """GET; failures come back as a reply with status 0."""
         try:
             async with self.session.get(url, params=query, ssl=self.tls, timeout=self.timeout) as answer:
-                body = await answer.read()
+                body = await bounded_body(answer.content)
                 used = answer.headers.get("X-MBX-USED-WEIGHT-1M", "")
                 reason = (
                     ""

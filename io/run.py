@@ -26,6 +26,7 @@ from .lane import Lane
 from .lanes import Lanes
 from .link import Link
 from .outside import Outside
+from .quiet import complain
 from .reload import Reloads
 from .rest import Rest, trust
 from .venues.base import Ack, ServerShutdown, Venue, VenueError, get_venue
@@ -161,7 +162,7 @@ class Engine:
                 f"{self.venue.rest_url} did not say what {', '.join(new)} are; try again later"
             )
         instruments = [one for one in instruments if one.symbol not in self.feed.ids]  # it took a while
-        self.bus.expect_room(len(instruments))
+        self._expect_room(len(instruments))
         for instrument in instruments:
             self.feed.add_instrument(instrument)
         names = stream_names(self.config, self.venue, [one.name for one in instruments])
@@ -174,6 +175,13 @@ class Engine:
                 if kind == layout.KIND_BOOK and self.lanes.carries(name)
             ]
         )
+
+    def _expect_room(self, rows: int) -> None:
+        try:
+            self.bus.expect_room(rows)
+        except RingbookError:
+            self.pipeline.count("rows_refused")
+            raise
 
     def unsubscribe(self, symbols: Sequence[str]) -> None:
         """Follow these symbols no more: DOWN, their rows retired. Names not followed are left alone."""
@@ -274,6 +282,7 @@ def run_engine(
     if config.core >= 0:
         pin(config.core)
     loop, fast = event_loop(config.spin, config.fused_reads)
+    loop.set_exception_handler(complain)
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         engine = Engine(config, say, fast)
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -95,29 +95,23 @@ class Fragments:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
-        self.parts: list[bytes] = []
-        self.size = 0
+        self.message = bytearray()  # not a list of parts: empty ones, sent for ever, would make it long
+        self.open = False  # a message has begun and not ended
 
     def add(self, payload: bytes, tag: int) -> tuple[bytes | None, tuple[int, str] | None]:
         """Add one fragment; (whole message or None, (close code, reason) on a violation)."""
         opcode, final = tag & 0x0F, tag >> 7
-        if (opcode == OP_CONTINUATION) != bool(self.parts):
-            expected = "a continuation" if self.parts else "a first fragment"
+        if (opcode == OP_CONTINUATION) != self.open:
+            expected = "a continuation" if self.open else "a first fragment"
             return None, (CLOSE_PROTOCOL_ERROR, f"fragment had opcode {opcode}, expected {expected}")
-        self.size += len(payload)
-        if self.size > self.max_bytes:
+        if len(self.message) + len(payload) > self.max_bytes:
             return None, (CLOSE_TOO_BIG, f"message had over {self.max_bytes} bytes in fragments")
-        self.parts.append(payload)
-        if not final:
+        self.message += payload
+        self.open = not final
+        if self.open:
             return None, None
-        message = b"".join(self.parts)
-        self.parts, self.size = [], 0
+        message, self.message = bytes(self.message), bytearray()
         return message, None
-
-    @property
-    def open(self) -> bool:
-        """A message has begun and not ended."""
-        return bool(self.parts)
 
 
 async def run_plain(

@@ -3,6 +3,7 @@
 import gc
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numba
 import numpy as np
@@ -15,7 +16,7 @@ from ringbook.io.direct import DirectSource
 
 from .hostile import Rig
 from .model.frames import Frame, encode
-from .test_frame_sources import TRADE, diff
+from .test_frame_sources import SNAPSHOT, TRADE, diff
 
 CALLS = 20_000
 TICKER = (
@@ -162,3 +163,39 @@ def test_the_number_of_objects_does_not_grow_with_the_frames_of_a_read() -> None
     few = peak_blocks(lambda: take(one))
     assert peak_blocks(lambda: take(many)) <= few + 10
     assert rig.book_id() == 10 + len(wave)
+
+
+MILLION, FIRST_ID = 1_000_000, 1_000_000_000
+FLAT_KB = 2_048
+
+
+def private_kb() -> int:
+    """Private memory of this process; the bus is not part of it."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+
+def test_a_million_frames_leave_memory_as_it_was() -> None:
+    """Four frames a read, each a new one: private memory after a tenth of them is what it is at the end."""
+    rig = Rig()
+    rig.pipe.start_sync(0)
+    assert rig.feed.snapshot(0, SNAPSHOT.replace(b":10,", b":%d," % (FIRST_ID - 1)), 0, 8, 8) == 0
+    source = DirectSource(rig.feed, Counting(), 1 << 20)
+    source.socket = None
+    read = encode(Frame(1, diff(FIRST_ID))) + b"".join(
+        encode(Frame(1, one)) for one in (TRADE, TICKER, IMAGE)
+    )
+    assert b"%" not in read
+    form = read.replace(b"%d" % FIRST_ID, b"%d")
+    places, early = form.count(b"%d"), 0
+    for number in range(MILLION // 4):
+        raw = form % ((FIRST_ID + number,) * places)
+        source.get_buffer(-1)[: len(raw)] = raw
+        source.buffer_updated(len(raw))
+        if number == MILLION // 40:
+            early, blocks = private_kb(), sys.getallocatedblocks()
+    assert abs(private_kb() - early) < FLAT_KB
+    assert sys.getallocatedblocks() - blocks < 100
+    assert rig.count("frames") == MILLION
+    assert rig.book_id() == FIRST_ID + MILLION // 4 - 1
+    assert rig.health() == ["LIVE", "LIVE"]

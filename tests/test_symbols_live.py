@@ -86,6 +86,7 @@ def test_symbols_come_and_go_and_the_others_have_no_gap() -> None:
             assert engine.feed.ids[b"ETHUSDT"] != gone  # rows are never used again
             with pytest.raises(BusFull, match="larger symbol_capacity"):
                 await engine.subscribe(["DOGEUSDT"])
+            assert engine.pipeline.counters[layout.C["rows_refused"]] == 1
             assert live(engine, *THREE)
             assert (state["resyncs"], state["gaps"]) == (0, 0)
             assert counter(engine, "disconnects") == 0

@@ -2,7 +2,7 @@
 
 from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_out
-from ..layout import ASK, BID
+from ..layout import ASK, B_EVICTED, B_ORPHANS, BID
 from ..workspace import (
     AUDIT_LOST,
     P_FIRST,
@@ -38,6 +38,7 @@ from .pending import clear_pending, keep_for_audit, pending_of
 
 C_LEVELS, C_GAPS = layout.C["levels"], layout.C["gaps"]
 C_CROSSED, C_UNCHANGED = layout.C["crossed"], layout.C["unchanged_books"]
+C_EVICTIONS, C_ORPHANS = layout.C["evictions"], layout.C["orphan_deletes"]
 RULE_WORD = layout.instrument_dtype.fields["rule"][1] // layout.WORD_BYTES  # type: ignore[index]
 
 
@@ -116,9 +117,12 @@ def change_book(words, work, frame, rows, symbol_id):
     """
     base, state, diff = book_of(work, symbol_id), state_of(work, symbol_id), frame[0]
     bids, asks = diff.rows[BID], diff.rows[ASK]
+    evicted, orphans = words[base + B_EVICTED], words[base + B_ORPHANS]
     rank = min(apply_rows(words, base, BID, rows, bids), apply_rows(words, base, ASK, rows, asks))
     work[state + ST_BOOK_ID], work[state + ST_FIRST] = diff.last_id, 0
     count(words, work, C_LEVELS, bids + asks)
+    count(words, work, C_EVICTIONS, words[base + B_EVICTED] - evicted)
+    count(words, work, C_ORPHANS, words[base + B_ORPHANS] - orphans)
     return rank
 
 

@@ -2,6 +2,7 @@
 
 from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_out
+from ..layout import B_EVICTED
 from ..workspace import (
     P_FIRST,
     P_LAST,
@@ -29,6 +30,7 @@ from .sync import SYNC_ACCEPT, SYNC_DROP, SYNC_GAP, decide
 from .views import INSTRUMENT_WORDS
 
 C_SNAPSHOTS, C_DUPLICATES = layout.C["snapshots"], layout.C["duplicates"]
+C_EVICTIONS = layout.C["evictions"]
 
 # What `take_snapshot` answers.
 SNAPSHOT_LIVE = 0  # the book is live
@@ -107,6 +109,7 @@ def load_book(words, work, frame, rows, symbol_id):
     """
     state, blocks = state_of(work, symbol_id), work[layout.GEO_BOOK_BLOCKS]
     fill_book(words, book_of(work, symbol_id), frame, rows, blocks, work[W_SNAPSHOT_LIMIT])
+    count(words, work, C_EVICTIONS, words[book_of(work, symbol_id) + B_EVICTED])
     work[state + ST_BOOK_ID], work[state + ST_FIRST] = frame[0].last_id, 1
 
 

@@ -79,6 +79,8 @@ class Judge:
         now_s, health = time.monotonic(), self.bus.health()
         generation = health["generation"]
         self.found.looks_running += len(health["symbols"]) * (health["verdict"] == "running")
+        for symbol in self.clocks.keys() - health["symbols"].keys():
+            del self.clocks[symbol]  # unsubscribed: not lost
         for symbol, state in health["symbols"].items():
             self._time(self.clocks.setdefault(symbol, Clock(now_s)), state == "LIVE", now_s, generation)
         if health["symbols"]:
