@@ -42,7 +42,6 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--rounds", "3", "--data", "benchmarks/data/latency.json"],
         ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
-    "latency_cdf": ("Percentiles of wire → record", ["--keep"], ["--messages", "4000"]),
     "throughput": (
         "Messages a second through a websocket",
         ["--seconds", "10", "--rounds", "3"],

@@ -25,7 +25,7 @@ PROCESSOR = "skylake"
 # In two groups of about the same time, compiled side by side.
 HOT = (
     ("binance.scan",),
-    ("frames.next_frame", "accept.accept", "book.apply_rows", "book.write_top", "ring.commit", "ring.read_record",
+    ("frames.next_frame", "accept.accept", "book_apply.apply_rows", "book.write_top", "ring.commit", "ring.read_record",
      "ring.publish_head", "board.board_write", "board.board_read"),
 )  # fmt: skip
 
