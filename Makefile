@@ -39,7 +39,7 @@ notebooks: $(VENV)/.test ## run every notebook against the built-in exchange; no
 bench: $(VENV)/.test ## all benchmarks; writes benchmarks/RESULTS.md and docs/bench
 	$(RUN) -m benchmarks
 
-bench-quick: $(VENV)/.test ## the same questions in less than five minutes, nothing written
+bench-quick: $(VENV)/.test ## the same questions in a few minutes, nothing written
 	$(RUN) -m benchmarks --quick
 
 guard: $(VENV)/.test ## instructions of hot kernels and ratios within one run, beside the committed ones

@@ -24,8 +24,12 @@ figures, stands in `benchmarks/README.md`.
 
 # Name → title, options of the long run, options of the quick one.
 RUNS: dict[str, tuple[str, list[str], list[str]]] = {
-    "kernels": ("Decode and the fused path (no sockets)", [], []),
-    "rust_offline": ("Beside Rust, without sockets", ["--rounds", "5"], ["--rounds", "1"]),
+    "kernels": ("Decode and the fused path (no sockets)", [], ["--rounds", "3", "--markets", "spot"]),
+    "rust_offline": (
+        "Beside Rust, without sockets",
+        ["--rounds", "5"],
+        ["--rounds", "1", "--markets", "spot"],
+    ),
     "peers": ("Beside Python peers", ["--rounds", "5"], ["--rounds", "1", "--messages", "1000"]),
     "limits": ("Decode beside the memory's own speed", [], ["--rounds", "5"]),
     "scale": ("Symbols, depth and memory", [], ["--quick"]),
@@ -38,7 +42,6 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--rounds", "3", "--data", "benchmarks/data/latency.json"],
         ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
-    "latency_cdf": ("Percentiles of wire → record", ["--keep"], ["--messages", "4000"]),
     "throughput": (
         "Messages a second through a websocket",
         ["--seconds", "10", "--rounds", "3"],

@@ -1,11 +1,12 @@
 """Decode and the fused path, looped inside one jitted call over distinct recorded frames (no sockets).
 
-    python -m benchmarks.kernels
+    python -m benchmarks.kernels [--rounds 15] [--markets spot usdm]
 
 Answers are verified in the run: decoded rows against orjson + Decimal, the fused path's final book against
 plain Python.
 """
 
+import argparse
 import sys
 import time
 from decimal import Decimal
@@ -204,10 +205,16 @@ def ticks_per_second() -> float:
 
 def main() -> None:
     """Print both tables."""
+    global ROUNDS
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--markets", nargs="+", choices=list(frames.STEPS), default=list(frames.STEPS))
+    chosen = parser.parse_args()
+    ROUNDS = chosen.rounds
     ingest_room("binance")
     jit.warm()
     sys.stdout.write(describe() + "\n\n")
-    rows = [decode(m, n, 1500 if n < 1000 else 1000) for m in ("spot", "usdm") for n in (2, 20, 100, 1000)]
+    rows = [decode(m, n, 1500 if n < 1000 else 1000) for m in chosen.markets for n in (2, 20, 100, 1000)]
     headers = (
         "market",
         "levels",
@@ -220,7 +227,7 @@ def main() -> None:
         "vs orjson+float",
     )
     sys.stdout.write(table(headers, rows) + "\n\n")
-    rows = [fused(m, low, high) for m in ("spot", "usdm") for low, high in ((18, 22), (90, 110), (0, 2000))]
+    rows = [fused(m, low, high) for m in chosen.markets for low, high in ((18, 22), (90, 110), (0, 2000))]
     headers = ("market", "levels", "frames", "mean levels", "ns/frame", "ns/level")
     sys.stdout.write(table(headers, rows) + "\n")
 

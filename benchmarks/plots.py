@@ -2,8 +2,8 @@
 
 python -m benchmarks.plots
 
-`latency_cdf.json` holds lists of [label, [percentile, µs] ...], `scale.json` what `benchmarks.scale` kept. A picture
-without data is left out and named.
+`latency.json` is kept by `benchmarks.latency --data`, `scale.json` by `benchmarks.scale`. A picture without data is
+left out and named.
 """
 
 import importlib.util
@@ -20,7 +20,9 @@ LOOK = {
     "axes.spines.right": False, "lines.linewidth": 1.6, "legend.frameon": False, "svg.hashsalt": "ringbook",
     "svg.fonttype": "none",
 }  # fmt: skip
-TAILS = (50, 90, 99, 99.9, 99.99)
+TAILS = (50, 90, 99, 99.9)
+RATE = 10_000.0
+SENT = "Send to published record, 10,000 messages/s, TCP"
 
 
 def symbols(axes: Any, kept: dict) -> None:
@@ -50,21 +52,28 @@ def levels(axes: Any, kept: dict) -> None:
     )
 
 
-def latencies(axes: Any, kept: list) -> None:
-    """Latency against percentile, the tail stretched: each step right is ten times rarer."""
-    for label, points in kept:
-        axes.plot([1 / (1 - min(p, 99.999) / 100) for p, _ in points], [us for _, us in points], label=label)
-    axes.set(xscale="log", yscale="log", xlabel="percentile of messages", ylabel="latency, µs")
-    axes.yaxis.set_major_formatter("{x:,g}")
-    axes.set_xticks([1 / (1 - share / 100) for share in TAILS], [f"{share:g} %" for share in TAILS])
-    axes.minorticks_off()
+def latencies(way: str) -> Callable[[Any, dict], None]:
+    """Latency against percentile for one way of waiting; each step right is ten times rarer."""
+
+    def drawing(axes: Any, kept: dict) -> None:
+        for curve in kept["curves"]:
+            if curve["way"] == way and curve["rate"] == RATE:
+                points = [(1 / (1 - p / 100), us) for p, us in curve["quantiles"] if p < 100]
+                axes.plot(*zip(*points, strict=True), ".-", label=curve["receiver"])
+        axes.set(xscale="log", yscale="log", xlabel="percentile of messages", ylabel="latency, µs")
+        axes.yaxis.set_major_formatter("{x:,g}")
+        axes.set_xticks([1 / (1 - share / 100) for share in TAILS], [f"{share:g} %" for share in TAILS])
+        axes.minorticks_off()
+
+    return drawing
 
 
 # Picture → (data, title, what draws it).
 DRAWINGS: dict[str, tuple[str, str, Callable]] = {
     "symbols": ("scale", "Cost of a message by number of symbols", symbols),
     "levels": ("scale", "Cost of a message by depth of the book", levels),
-    "latency": ("latency_cdf", "Send to published record, through a socket", latencies),
+    "latency-blocking": ("latency", f"{SENT}, blocking", latencies("TCP, blocking")),
+    "latency-spinning": ("latency", f"{SENT}, spinning", latencies("TCP, spinning")),
 }
 
 

@@ -1,6 +1,6 @@
 """Beside Rust, without sockets: decode, the book, and the whole path from text to record, on the same bytes.
 
-    python -m benchmarks.rust_offline [--rounds 5]
+    python -m benchmarks.rust_offline [--rounds 5] [--markets spot usdm]
 
 Both publish one record for every message (100 % of the events), and both fold counts, prices and quantities of
 every record into the same digest; the run fails unless the digests are equal. Ours decodes the websocket frame
@@ -217,6 +217,7 @@ def main() -> None:
     """Print the three tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--markets", nargs="+", choices=list(DIGITS), default=list(DIGITS))
     chosen = parser.parse_args()
     program = yardstick.build()
     if program is None:
@@ -226,7 +227,7 @@ def main() -> None:
     jit.warm()
     tables: tuple[list, list, list] = ([], [], [])
     with tempfile.TemporaryDirectory() as folder:
-        for market in ("spot", "usdm"):
+        for market in chosen.markets:
             for rows, found in zip(
                 tables, against(program, market, Path(folder), chosen.rounds), strict=True
             ):

@@ -120,10 +120,16 @@ def test_pictures_are_drawn_of_what_was_kept_and_name_their_units(tmp_path):
     for name in ("symbols", "levels"):
         assert plots.draw(name, tmp_path, tmp_path) == f"{name}: docs/bench/{name}.svg"
         assert "µs a message of 20 levels" in (tmp_path / f"{name}.svg").read_text()
-    assert "left out" in plots.draw("latency", tmp_path, tmp_path)
-    (tmp_path / "latency_cdf.json").write_text(json.dumps([["bare", [[1, 5.0], [50, 9.0], [99.99, 80.0]]]]))
-    plots.draw("latency", tmp_path, tmp_path)
-    assert "99.99 %" in (tmp_path / "latency.svg").read_text()
+    assert "left out" in plots.draw("latency-spinning", tmp_path, tmp_path)
+    curve = {
+        "rate": 10_000.0,
+        "way": "TCP, spinning",
+        "receiver": "bare",
+        "quantiles": [[1, 5.0], [50, 9.0], [100, 80.0]],
+    }
+    (tmp_path / "latency.json").write_text(json.dumps({"curves": [curve]}))
+    plots.draw("latency-spinning", tmp_path, tmp_path)
+    assert "99.9 %" in (tmp_path / "latency-spinning.svg").read_text()
 
 
 def test_generated_messages_are_what_a_venue_could_send():

@@ -12,7 +12,7 @@ from ringbook.engine.connection import CAP_BACKOFF_NS
 from ringbook.engine.kernels import hold, merge
 from ringbook.engine.snapshots import FLIGHTS_MAX, SHARE
 from ringbook.engine.subscription import RESERVED_MESSAGES
-from ringbook.io import bus_card, feed, ladder, link, quiet, rest, serving, views, watch
+from ringbook.io import bus_card, collector, feed, ladder, link, quiet, rest, serving, views, watch
 from ringbook.io.config import EngineConfig
 from ringbook.io.live import door, drain, pulse
 from ringbook.io.venues.base import get_venue
@@ -121,6 +121,10 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
         [f"{quiet.LINES_MAX} of a kind a minute", f"{quiet.TEXT_MAX:,} characters"],
         ["test_quiet.py::test_a_kind_of_line_is_limited_and_the_next_one_tells_how_many_were_left_out",
          "test_quiet.py::test_a_long_line_is_cut_and_says_so"],
+    ),
+    "cyclic garbage of Python": (
+        [f"{collector.OVERDUE:,} objects"],
+        ["test_collector.py::test_what_is_overdue_is_freed_in_a_busy_tick_too"],
     ),
     "symbols": (["--symbol-capacity"], ["test_symbols_live.py::test_symbols_come_and_go_and_the_others_have_no_gap"]),
     "rows that changes of scale take": (

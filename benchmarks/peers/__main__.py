@@ -127,7 +127,7 @@ def transport_table(peers: Peers, count: int, rounds: int) -> str:
             with paced.sender(count, RATE, False, None) as port:
                 reply = peers.play(order_of("transport", None, who=name, port=port, count=count))
             assert len(reply["answer"]) == count
-            found[name].append(latency.quantiles(np.array(reply["answer"])))
+            found[name].append(latency.quantiles(np.array(reply["answer"]))[list(latency.SHOWN)])
     rows = [
         [peers.label(name), *(f"{value / 1000:.1f}" for value in np.median(values, axis=0))]
         for name, values in found.items()
