@@ -38,7 +38,9 @@ def compiler() -> str:
 
 def sources(name: str) -> str:
     """Digest of the engine files that a kernel is made of."""
-    path = Path(kernels.__file__).with_name(f"{name.partition('.')[0]}.py")
+    path = (
+        Path(kernels.__file__).resolve().with_name(f"{name.partition('.')[0]}.py")
+    )  # jit knows real paths only
     total = hashlib.sha256()
     for file in sorted(jit.sources(path)):
         total.update(file.read_bytes())

@@ -62,9 +62,20 @@ def test_a_count_that_moved_is_a_fault_and_one_that_hardly_moved_is_not():
     assert "none committed" in guard.judge_counts({}, {"a": "new"}, {"a": 1})[1][0]
 
 
+def asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> frozenset:
+    """The files that a kernel's digest is made of."""
+    seen, sources = [], jit.sources
+    monkeypatch.setattr(assembly.jit, "sources", lambda path: seen.append(sources(path)) or seen[-1])
+    assembly.sources(name)
+    return seen[0]
+
+
 def test_a_change_of_the_sources_is_noticed(tmp_path, monkeypatch):
     room = tmp_path / "ring.py"
     room.write_text("x = 1\n")
+    assert {"accept.py", "book_apply.py", "layout.py"} <= {
+        file.name for file in asked_for("accept.accept", monkeypatch)
+    }
     monkeypatch.setattr(assembly.jit, "sources", lambda path: {room})
     before = assembly.sources("ring.commit")
     room.write_text("x = 2\n")
