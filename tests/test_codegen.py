@@ -197,3 +197,20 @@ def test_spin_hint_and_system_call_of_each_machine(
     assert codegen.retarget(text, triple).count("call void") == 1
     body = codegen.functions(codegen.emit(text, triple, ""))["relax"]
     assert hint in body
+
+
+@pytest.mark.parametrize(("machine", "triple", "cpu", "shuffle"), [
+    ("aarch64", ARM, "generic", "tbl"), ("x86_64", X86, "skylake", "vpshufb"), ("x86_64", X86, "core2", "pshufb"),
+])  # fmt: skip
+def test_one_instruction_takes_the_bytes_of_a_number(
+    machine: str, triple: str, cpu: str, shuffle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The byte shuffle has another name on each machine; no test here runs the other one's."""
+    room = llvm_room_on(machine, monkeypatch)
+    kind, module = ir.VectorType(ir.IntType(8), room.TEXT_BYTES), ir.Module()
+    function = ir.Function(module, ir.FunctionType(kind, [kind, kind]), "take")
+    builder = ir.IRBuilder(function.append_basic_block())
+    builder.ret(room._take_bytes(builder, *function.args))
+    body = codegen.functions(codegen.emit(str(module), triple, cpu))["take"]
+    assert sum(line.startswith(shuffle) for line in body) == 1
+    assert not any(line.startswith(("bl ", "call")) for line in body)
