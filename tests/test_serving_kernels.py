@@ -15,13 +15,17 @@ from ringbook.engine.kernels.session import DRAINED, HANDED_BACK
 
 from .model.sockets import AGAIN, ECONNRESET, EOF, FIRST_FD, NOTIFY, Scripted, World
 
-CAPACITY, READ_BYTES, CIPHER_BYTES = 96, 40, 24
+CAPACITY, READ_BYTES, CIPHER_BYTES = 96, 40, 64
 FATES = {at.FATE_EOF: EOF, at.FATE_ERROR: ECONNRESET, at.FATE_NOTIFIED: NOTIFY}
 FAR = (1 << 62) - 1
 
-steps = st.one_of(
-    st.binary(min_size=1, max_size=90), st.sampled_from([AGAIN, AGAIN, EOF, NOTIFY, ECONNRESET])
-)
+
+def pattern(size: int) -> bytes:
+    """Bytes that differ from their neighbours."""
+    return bytes(size + 7 * place & 255 for place in range(size))
+
+
+steps = st.one_of(st.integers(1, 400).map(pattern), st.sampled_from([AGAIN, AGAIN, EOF, NOTIFY, ECONNRESET]))
 scripted = st.builds(
     lambda script, is_tls: Scripted(list(script), is_tls), st.lists(steps, max_size=12), st.booleans()
 )
