@@ -84,8 +84,8 @@ class Fetching:
             log.warning("%s: no snapshot: %s", instrument.name, reply.reason)
             scheduler.failed(fetch, now_ns, reply.status, reply.retry_after_ns)
             return
-        if fetch.symbol_id not in scheduler.wants:
-            scheduler.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
+        if not scheduler.awaits(fetch):
+            scheduler.loaded(fetch)  # asked for before a disconnect or a rescale: its place is free now
             return
         try:
             code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, self.clock.wall_ns(), now_ns)

@@ -15,6 +15,7 @@ from ringbook.engine.watchdog import (
     FLOOR_NS,
     MUTE,
     QUIET,
+    STUCK_FIRST_FRAMES,
     STUCK_FRAMES,
     LegWatch,
     StuckBooks,
@@ -154,13 +155,13 @@ def test_streams_do_not_disturb_each_other() -> None:
 
 
 # ---------------------------------------------------------------- books that stand still
-def stuck(polls: list[tuple[bool, int, int]]) -> list[int]:
+def stuck(polls: list[tuple[bool, int, int]], is_first: bool = False) -> list[int]:
     """Polls at which one book is called stuck; each poll is (synced, id of the book, frames so far)."""
     watch = StuckBooks(1)
     return [
         number
         for number, (synced, book_id, count) in enumerate(polls)
-        if watch.poll(np.array([synced]), np.array([book_id]), np.array([count]))
+        if watch.poll(np.array([synced]), np.array([is_first]), np.array([book_id]), np.array([count]))
     ]
 
 
@@ -171,6 +172,12 @@ def test_a_book_is_stuck_when_enough_diffs_in_a_row_move_nothing() -> None:
         STUCK_FRAMES,
         2 * STUCK_FRAMES,
     ]
+
+
+def test_a_book_right_behind_its_snapshot_is_given_longer() -> None:
+    """It may be ahead of a stream that lags; but not for ever, or a snapshot from before a restart would stand."""
+    polls = [(True, 7, number) for number in range(STUCK_FIRST_FRAMES + 1)]
+    assert stuck(polls, is_first=True) == [STUCK_FIRST_FRAMES]
 
 
 def test_a_book_that_moves_or_is_not_synced_is_never_stuck() -> None:
