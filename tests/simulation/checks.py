@@ -18,6 +18,7 @@ BLIND_S = (
     80.0  # a LIVE book may lack the newest change so long: the watchdog's patience and the longest delays
 )
 LEVEL_CAP = 1024
+BLUR_NS = 10_000_000_000  # so long a damaged diff may be under way
 LAG_NS = 3_000_000_000  # at the end no book lacks what is older
 FRESH_NS = 250_000_000  # between two looks for silence
 
@@ -30,8 +31,8 @@ class Checks:
     """Looks at one engine after every turn.
 
     engine   may not have opened its bus yet
-    blurred  symbols with a flipped bit that reads well, and the id of that diff: no client can tell, so they are
-             not compared until they are right again at that id or later
+    blurred  symbols with a flipped bit that reads well, and when it was sent: no client can tell, so they are not
+             compared until the book is right again and that diff cannot be under way any more
     tell     told one line for the story
     """
 
@@ -69,9 +70,9 @@ class Checks:
         if self.engine.clock.mono_ns() >= self._fresh_ns:
             self._look_for_silence()
 
-    def blur(self, symbol: str, true_id: int) -> None:
-        """A diff that ends at `true_id` was damaged and reads well."""
-        self.blurred[symbol] = max(true_id, self.blurred.get(symbol, 0))
+    def blur(self, symbol: str) -> None:
+        """A diff was damaged and reads well."""
+        self.blurred[symbol] = self.engine.clock.mono_ns()
 
     def counter(self, name: str) -> int:
         """One of the engine's own counters."""
@@ -137,10 +138,16 @@ class Checks:
             symbol_id,
             book_id,
             lambda side, right: differs(side, right, held[side], horizon[side], LEVEL_CAP),
+            is_full=True,
         )
 
     def _judge(
-        self, symbol: str, symbol_id: int, book_id: int, wrong: Callable[[int, tuple[list, list]], str]
+        self,
+        symbol: str,
+        symbol_id: int,
+        book_id: int,
+        wrong: Callable[[int, tuple[list, list]], str],
+        is_full: bool = False,
     ) -> None:
         """Hold what is claimed at `book_id` against the truth at it."""
         self.counts["compared"] += 1
@@ -152,7 +159,7 @@ class Checks:
                 if why:
                     break
             else:
-                if true_id >= self.blurred.get(symbol, 0):
+                if is_full and self.engine.clock.mono_ns() - self.blurred.get(symbol, 0) > BLUR_NS:
                     self.blurred.pop(symbol, None)
                 return
         if symbol in self.blurred:

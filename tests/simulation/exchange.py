@@ -28,7 +28,7 @@ BEAT_S = 0.2  # between two looks at the fault plan
 class WatchedFaults(Faults):
     """Tells when flipped bits leave a diff that reads well and says something else."""
 
-    on_blur: Callable[[str, int], None]
+    on_blur: Callable[[str], None]
 
     def frame(self, stream: str, symbol: str, payload: bytes, connection: int = 0) -> list[Strike]:
         strikes = super().frame(stream, symbol, payload, connection)
@@ -36,7 +36,7 @@ class WatchedFaults(Faults):
             if strike.kind.name == "corrupted" and "@depth" in stream:
                 damaged = flipped(payload, int(strike.values["bits"]), strike.random())
                 if reads_otherwise(payload, damaged):
-                    self.on_blur(symbol, self.conditions.true_id(symbol, strike.last_id))
+                    self.on_blur(symbol)
         return strikes
 
 
@@ -83,10 +83,10 @@ class QuietExchange(Exchange):
 
     levels   a side that its books hold
     step_s   seconds between two steps of its market
-    on_blur  told the symbol and the last id of a diff that was damaged and still reads well
+    on_blur  told the symbol of a diff that was damaged and still reads well
     """
 
-    on_blur: Callable[[str, int], None]
+    on_blur: Callable[[str], None]
 
     def __init__(self, options: ExchangeOptions, clock: VirtualClock, levels: int, step_s: float) -> None:
         self.levels, self.step_s, self.truth = levels, step_s, Truth()
@@ -98,7 +98,7 @@ class QuietExchange(Exchange):
         known, venue = catalogue(self.venue.name), self.venue
         instruments = [replace(known[name], levels=self.levels) for name in self.options.symbols]
         faults = WatchedFaults(list(self.options.symbols), self.options.faults, self.clock_s)
-        faults.on_blur = lambda symbol, true_id: self.on_blur(symbol, true_id)
+        faults.on_blur = lambda symbol: self.on_blur(symbol)
         hub = Hub(venue, list(self.options.symbols), faults.conditions)
         market = Market(instruments, self.options.seed, venue.shared_ids)
         source = SlowMarket(market, hub, faults, venue.name == "usdm", 1.0, self.clock_ns)
