@@ -4,6 +4,7 @@ PYTHON ?=# a Python of your choice, 3.11 or later; found by scripts/venv.sh when
 DEMO_SECONDS ?= 20
 MINUTES ?= 10
 PEERS_PYTHON ?= python3.13
+SEEDS ?= 3000
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 
 VENV := .venv
@@ -11,7 +12,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real notebooks bench bench-quick guard peers soak warm lint format clean
+.PHONY: help demo test real simulate notebooks bench bench-quick guard peers soak warm lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -31,6 +32,10 @@ lint: $(VENV)/.test ## style and types only
 
 real: $(VENV)/.test ## recorded frames through real sockets, books checked by an independent oracle
 	$(RUN) -m tests.real
+
+simulate: $(VENV)/.test ## the whole engine in virtual time against every fault, SEEDS=3000 stories
+	@$(RUN) -m ringbook warm
+	$(RUN) -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
 
 notebooks: $(VENV)/.test ## run every notebook against the built-in exchange; notebooks/build.py writes them
 	@$(RUN) -m ringbook warm

@@ -182,6 +182,26 @@ class Pipeline:
         state = self.space.states[symbol_id]
         state["spoiled_id"] = state["book_id"] + 1
 
+    def forget_misnumbered(self, symbol_id: int) -> bool:
+        """Drop buffered diffs whose oldest is ahead of the newest: no snapshot would ever fit before them.
+
+        So it is when the venue's ids jumped back while they were kept, or an id was damaged on the way.
+        Returns  whether they were dropped.
+        """
+        room, start = int(self.work[workspace.W_PENDING_WORDS]), int(self.work[workspace.W_PENDING])
+        state = self.space.states[symbol_id]
+        used, at = int(state["pending_used"]), 0
+        kept = self.work[start + symbol_id * room :][:used]
+        oldest = newest = None
+        while at < used:
+            newest = kept[at + workspace.P_FIRST], kept[at + workspace.P_LAST]
+            oldest = oldest or newest
+            at += int(kept[at + workspace.P_WORDS])
+        if oldest is None or newest is None or oldest[0] <= min(oldest[1], newest[1]):
+            return False
+        state["pending_used"] = state["pending_count"] = 0
+        return True
+
     def book_base(self, symbol_id: int) -> int:
         """Word offset of a symbol's full book."""
         return int(self.geo[layout.GEO_BOOKS] + symbol_id * self.geo[layout.GEO_BOOK_STRIDE])

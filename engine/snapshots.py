@@ -93,6 +93,11 @@ class SnapshotScheduler:
             pause_ns = max(ban_ns, NS_PER_S)
             self.paused_until_ns = max(self.paused_until_ns, now_ns + pause_ns)
 
+    def awaits(self, fetch: Fetch) -> bool:
+        """Whether the present want is the one that asked; an older answer may be from before a restart."""
+        want = self.wants.get(fetch.symbol_id)
+        return want is not None and want.in_flight == fetch.number
+
     def weight_used(self, now_ns: int, used: int) -> None:
         """The venue's own count of this minute's weight: others may share the address."""
         missing = int(used - self.per_minute * (1 - SHARE - SPARE)) - self.budget.used(now_ns)
@@ -102,8 +107,7 @@ class SnapshotScheduler:
     def _current(self, fetch: Fetch) -> _Want | None:
         """The want that this answer is for; the answer's place in flight is free now."""
         self.flying.discard(fetch.number)
-        want = self.wants.get(fetch.symbol_id)
-        return want if want and want.in_flight == fetch.number else None
+        return self.wants[fetch.symbol_id] if self.awaits(fetch) else None
 
     def tick(self, now_ns: int) -> list[Fetch]:
         """Requests to send now."""

@@ -17,6 +17,8 @@ PATIENCE_NS = 60 * NS_PER_S  # while a stream's habit is not known yet
 HABIT_POLLS = 16  # polls with news before its habit counts as known
 FORGET = 0.99  # per poll with news: how slowly the longest gap shrinks
 STUCK_FRAMES = 20  # dropped in a row; a connection that overlaps another drops none while the book moves
+STUCK_FEW_FRAMES, STUCK_NS, STUCK_FIRST_NS = 3, 30 * NS_PER_S, 60 * NS_PER_S  # a slow symbol: by time
+STUCK_FIRST_FRAMES = 200  # right behind a snapshot, which may be newer than a stream that lags
 LEG_PERIOD_NS = 30 * NS_PER_S
 FINE, MUTE, QUIET = 0, 1, 2
 
@@ -100,19 +102,30 @@ class StuckBooks:
     def __init__(self, count: int) -> None:
         self.book_ids = np.full(count, -1, np.int64)
         self.since = np.zeros(count, np.int64)  # frames when the book last moved
+        self.since_ns = np.zeros(count, np.int64)
 
-    def poll(self, synced: np.ndarray, book_ids: np.ndarray, counts: np.ndarray) -> list[int]:
+    def poll(
+        self, now_ns: int, synced: np.ndarray, is_first: np.ndarray, book_ids: np.ndarray, counts: np.ndarray
+    ) -> list[int]:
         """Compare with the poll before.
 
-        synced    bool[count], LIVE and beyond the first diff after a snapshot: one may be newer than its stream
+        now_ns    monotonic
+        synced    bool[count], diffs are applied
+        is_first  bool[count], none was applied yet since the snapshot, which may be newer than its stream
         book_ids  int64[count], ids the books stand at
         counts    int64[count], diff frames so far
         Returns   the symbols that are stuck.
         """
         moved = ~synced | (book_ids != self.book_ids)
         self.book_ids, self.since = book_ids.copy(), np.where(moved, counts, self.since)
-        stuck = counts - self.since >= STUCK_FRAMES
-        self.since = np.where(stuck, counts, self.since)
+        self.since_ns = np.where(moved, now_ns, self.since_ns)
+        frames, still_ns = counts - self.since, now_ns - self.since_ns
+        stuck = frames >= np.where(is_first, STUCK_FIRST_FRAMES, STUCK_FRAMES)
+        stuck |= (frames >= STUCK_FEW_FRAMES) & (still_ns >= np.where(is_first, STUCK_FIRST_NS, STUCK_NS))
+        self.since, self.since_ns = (
+            np.where(stuck, counts, self.since),
+            np.where(stuck, now_ns, self.since_ns),
+        )
         return [int(index) for index in np.flatnonzero(stuck)]
 
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 
 from ..engine import layout
-from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
+from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_TOO_OLD, SNAPSHOT_UNWANTED
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
 from .clock import MACHINE, Clock
 from .feed import Feed
@@ -84,8 +84,8 @@ class Fetching:
             log.warning("%s: no snapshot: %s", instrument.name, reply.reason)
             scheduler.failed(fetch, now_ns, reply.status, reply.retry_after_ns)
             return
-        if fetch.symbol_id not in scheduler.wants:
-            scheduler.loaded(fetch)  # asked for before a disconnect or a rescale: nothing wants it now
+        if not scheduler.awaits(fetch):
+            scheduler.loaded(fetch)  # asked for before a disconnect or a rescale: its place is free now
             return
         try:
             code = self.feed.snapshot(fetch.symbol_id, reply.body, self.limit, self.clock.wall_ns(), now_ns)
@@ -99,5 +99,7 @@ class Fetching:
             log.warning("%s: snapshot %s", instrument.name, layout.DECODE_NAMES[code])
             scheduler.failed(fetch, now_ns)
         else:
+            if code == SNAPSHOT_TOO_OLD and self.feed.pipeline.forget_misnumbered(fetch.symbol_id):
+                log.warning("%s: the diffs kept were numbered ahead of those that followed", instrument.name)
             scheduler.too_old(fetch, now_ns)
         self.feed.poll_changed()

@@ -76,6 +76,7 @@ class Reception:
     def on_lost(self, reason: str) -> None:
         """The socket is gone."""
         if self._current:
+            self.link.let_go()
             self._tell(self.link.connection.lost(self.link.clock.mono_ns(), reason))
 
 
@@ -200,6 +201,12 @@ class Link:
         except ERRORS:
             pass  # it was gone already
         finally:
+            ws._response.close()
+
+    def let_go(self) -> None:
+        """The socket ended by itself: aiohttp's side of it must be released too, or it waits to be collected."""
+        ws, self.ws = self.ws, None
+        if ws is not None:
             ws._response.close()
 
     async def _connect(self, number: int) -> None:

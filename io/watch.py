@@ -82,11 +82,9 @@ class Watch:
     def _find_standing(self, now_ns: int) -> None:
         """A book that stands still while diffs come has lost its place: the venue's ids have jumped back."""
         pipeline, states = self.feed.pipeline, self.feed.pipeline.space.states
-        synced = (
-            (states["health"] == layout.LIVE) & (states["is_first"] == 0) & (states["phase"] == PHASE_SYNCED)
-        )
+        synced, is_first = states["phase"] == PHASE_SYNCED, states["is_first"] == 1
         counts = pipeline.space.arrivals[:, layout.KIND_BOOK, 1].copy()
-        for symbol_id in self.standing.poll(synced, states["book_id"], counts):
+        for symbol_id in self.standing.poll(now_ns, synced, is_first, states["book_id"], counts):
             pipeline.stamp(self.clock.wall_ns(), now_ns)
             pipeline.lose(symbol_id, layout.CAUSE_SEQUENCE_GAP)
             log.warning("%s: its update ids have jumped back", self.feed.known[symbol_id].name)

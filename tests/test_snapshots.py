@@ -146,6 +146,19 @@ def test_answers_to_older_requests_are_ignored() -> None:
     assert not machine.wants and machine.due_ns(2) is None
 
 
+def test_only_the_answer_to_the_present_want_is_awaited() -> None:
+    """One asked for before a disconnect may be from before the venue restarted."""
+    machine = scheduler()
+    machine.want(7, 0)
+    (old,) = machine.tick(0)
+    assert machine.awaits(old)
+    machine.cancel(7)
+    assert not machine.awaits(old)
+    machine.want(7, SECOND)
+    (new,) = machine.tick(SECOND)
+    assert machine.awaits(new) and not machine.awaits(old)
+
+
 def test_cancelled_requests_still_count_as_in_flight() -> None:
     """They are under way whatever we want meanwhile."""
     machine = scheduler(weight=5)

@@ -15,6 +15,7 @@ from ringbook.engine.watchdog import (
     FLOOR_NS,
     MUTE,
     QUIET,
+    STUCK_FIRST_FRAMES,
     STUCK_FRAMES,
     LegWatch,
     StuckBooks,
@@ -154,13 +155,16 @@ def test_streams_do_not_disturb_each_other() -> None:
 
 
 # ---------------------------------------------------------------- books that stand still
-def stuck(polls: list[tuple[bool, int, int]]) -> list[int]:
+def stuck(polls: list[tuple[bool, int, int]], is_first: bool = False, poll_s: float = 0.01) -> list[int]:
     """Polls at which one book is called stuck; each poll is (synced, id of the book, frames so far)."""
     watch = StuckBooks(1)
     return [
         number
         for number, (synced, book_id, count) in enumerate(polls)
-        if watch.poll(np.array([synced]), np.array([book_id]), np.array([count]))
+        if watch.poll(
+            START_NS + int(number * poll_s * NS_PER_S),
+            *map(np.array, ([synced], [is_first], [book_id], [count])),
+        )
     ]
 
 
@@ -171,6 +175,19 @@ def test_a_book_is_stuck_when_enough_diffs_in_a_row_move_nothing() -> None:
         STUCK_FRAMES,
         2 * STUCK_FRAMES,
     ]
+
+
+def test_a_book_right_behind_its_snapshot_is_given_longer() -> None:
+    """It may be ahead of a stream that lags; but not for ever, or a snapshot from before a restart would stand."""
+    polls = [(True, 7, number) for number in range(STUCK_FIRST_FRAMES + 1)]
+    assert stuck(polls, is_first=True) == [STUCK_FIRST_FRAMES]
+
+
+def test_a_slow_symbol_is_judged_by_time() -> None:
+    polls = [(True, 7, number // 10) for number in range(40)]  # a diff in ten seconds
+    assert stuck(polls, poll_s=1.0) == [30]
+    assert stuck([(True, 7, number // 10) for number in range(70)], is_first=True, poll_s=1.0) == [60]
+    assert not stuck([(True, 7, number // 25) for number in range(60)], poll_s=1.0)  # two diffs prove nothing
 
 
 def test_a_book_that_moves_or_is_not_synced_is_never_stuck() -> None:

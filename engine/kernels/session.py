@@ -3,6 +3,7 @@
 from .. import layout
 from ..jit import i64, kernel, void, words_out
 from ..workspace import (
+    ST_BOOK_ID,
     W_HAND_CODE,
     W_HAND_LENGTH,
     W_HAND_START,
@@ -15,7 +16,7 @@ from . import llvm
 from .accept import accept
 from .apply import lose_book, set_health
 from .book_area import serve_book_request
-from .emit import count
+from .emit import count, state_of
 from .hold import C_EXPIRED, is_over
 from .pending import clear_pending
 from .ring import publish_head
@@ -90,15 +91,16 @@ def apply_decoded(words, ctl, work, recv_ns, mono_ns):
     end_read(words, ctl, work, first_seq)
 
 
-@kernel(void(words_out))
-def blank_frame(work):
-    """Forget the ids and times of the last frame: what follows has another reason.
+@kernel(void(words_out, i64))
+def blank_frame(work, symbol_id):
+    """Forget the times of the last frame, and name the id the book stands at: what follows has another reason.
 
-    work  int64[:], workspace
+    work       int64[:], workspace
+    symbol_id  row of the symbol table; an id of 0 without a book
     """
-    frame = frame_of(work)
+    frame, book_id = frame_of(work), max(i64(0), work[state_of(work, symbol_id) + ST_BOOK_ID])
     frame[0].event_ns, frame[0].txn_ns = 0, 0
-    frame[0].first_id, frame[0].last_id = 0, 0
+    frame[0].first_id, frame[0].last_id = book_id, book_id
 
 
 @kernel(void(words_out, words_out, words_out, i64, i64, i64))
@@ -113,7 +115,7 @@ def tell_health(words, ctl, work, symbol_id, health, cause):
     cause      layout.CAUSE_*; a rescaled row keeps its buffered diffs, else only LIVE and STALE do
     """
     first_seq = work[W_NEXT_SEQ]
-    blank_frame(work)
+    blank_frame(work, symbol_id)
     if health != layout.STALE and health != layout.LIVE and cause != layout.CAUSE_RESCALED:
         clear_pending(work, symbol_id)
     set_health(words, work, frame_of(work), symbol_id, health, cause)
@@ -131,7 +133,7 @@ def lose(words, ctl, work, symbol_id, cause):
     cause      layout.CAUSE_*
     """
     first_seq = work[W_NEXT_SEQ]
-    blank_frame(work)
+    blank_frame(work, symbol_id)
     lose_book(words, work, frame_of(work), symbol_id, cause)
     end_read(words, ctl, work, first_seq)
 

@@ -24,14 +24,14 @@ class Injection:
 
     def __init__(self, faults: Faults, sessions: set[Session]) -> None:
         self.faults, self.sessions = faults, sessions
-        self._opened = 0
+        self._opened, self.beat_s = 0, BEAT_S
 
     async def run(self) -> None:
         """Carry out what the clock brings, for ever."""
         while True:
-            await asyncio.sleep(BEAT_S)
-            by_number = {session.number: session for session in self.sessions}
-            for strike in self.faults.beat(sorted(by_number)):
+            await asyncio.sleep(self.beat_s)
+            by_number = {session.number: session for session in sorted(self.sessions, key=number_of)}
+            for strike in self.faults.beat(by_number):
                 if strike.connection:
                     await suffer(by_number[strike.connection], strike)
                 elif strike.kind.name == "ids-back" and strike.values["restart"]:
@@ -75,6 +75,11 @@ class Injection:
             if strike.kind.name == "cut":
                 age_s = float(strike.values["age_s"])
                 session.later(age_s, lambda: session.part(GOING_AWAY, b"connection too old"))
+
+
+def number_of(session: Session) -> int:
+    """Sessions in the order of their connecting."""
+    return session.number
 
 
 def refusal_of(strike: Strike) -> Reply:

@@ -38,18 +38,19 @@ class Exchange:
     """One running exchange; use it as an async context manager."""
 
     def __init__(
-        self, options: ExchangeOptions | None = None, clock_ns: Callable[[], int] = time.time_ns
-    ) -> None:
+        self, options: ExchangeOptions | None = None, clock_ns: Callable[[], int] = time.time_ns,
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self.options = options or ExchangeOptions()
         self.venue: Venue = venue_named(self.options.venue)
-        self.clock_ns = clock_ns
+        self.clock_ns, self.clock_s = clock_ns, clock_s
         self.sessions: set[Session] = set()
-        self.source = self._open_source()
+        self.source = self.open_source()
         self.hub, self.faults = self.source.hub, self.source.faults
         self.injection = Injection(self.faults, self.sessions)
         per_minute = self.options.weight_per_minute or self.venue.weight_per_minute
         minute_s = self.options.minute_s
-        self.rest = Rest(self.venue, self.source, per_minute, clock_ns, time.monotonic, minute_s)
+        self.rest = Rest(self.venue, self.source, per_minute, clock_ns, clock_s, minute_s)
         self.witness = Witness(self.source, self.faults, self.stats)
         self.rules = self._rules()
         self.certificate = Certificate(self.options.host, self.options.ca_file) if self.options.tls else None
@@ -58,14 +59,15 @@ class Exchange:
         self._pulse: asyncio.Task | None = None
         self.port = 0
 
-    def _open_source(self) -> Player | Simulation:
+    def open_source(self) -> Player | Simulation:
+        """Where its books come from."""
         chosen = self.options
         if chosen.recording:
             return Player(chosen.recording, self.venue, chosen.speed, self.clock_ns, chosen.faults)
         instruments = chosen_instruments(self.venue.name, chosen.symbols)
         instruments += made_up(self.venue.name, chosen.more_symbols)
         symbols = [one.symbol for one in instruments]
-        faults = Faults(symbols, chosen.faults)
+        faults = Faults(symbols, chosen.faults, self.clock_s)
         hub = Hub(self.venue, symbols, faults.conditions)
         market = Market(instruments, chosen.seed, self.venue.shared_ids)
         return Simulation(market, hub, faults, self.venue.name == "usdm", chosen.speed, self.clock_ns)
@@ -103,19 +105,23 @@ class Exchange:
             app, access_log=None, shutdown_timeout=SHUTDOWN_S, max_line_size=URL_BYTES_MAX
         )
         await self._runner.setup()
-        context = self.certificate.server_context(self.injection.tls) if self.certificate else None
-        site = web.TCPSite(self._runner, self.options.host, self.options.port, ssl_context=context)
-        try:
-            await site.start()
-        except OSError as error:
-            await self._runner.cleanup()
-            where = f"{self.options.host}:{self.options.port}"
-            raise OSError(f"cannot listen on {where} ({error}); choose another host or port") from None
-        self.port = self._runner.addresses[0][1]
+        await self.listen(self._runner)
         self.faults.start()
         self._driver = asyncio.create_task(self.source.run())
         self._pulse = asyncio.create_task(self.injection.run())
         return self
+
+    async def listen(self, runner: web.AppRunner) -> None:
+        """Open the socket; its port is known from then on."""
+        context = self.certificate.server_context(self.injection.tls) if self.certificate else None
+        site = web.TCPSite(runner, self.options.host, self.options.port, ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{self.options.host}:{self.options.port}"
+            raise OSError(f"cannot listen on {where} ({error}); choose another host or port") from None
+        self.port = runner.addresses[0][1]
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -155,7 +161,15 @@ class Exchange:
         wire = await self.injection.greet(request, socket)
         combined = request.path.endswith("/stream")
         session = Session(
-            socket, self.hub, self.venue, self.rules, request.path, unit_ns, combined, wire=wire
+            socket,
+            self.hub,
+            self.venue,
+            self.rules,
+            request.path,
+            unit_ns,
+            combined,
+            wire=wire,
+            clock_ns=self.clock_ns,
         )
         self.injection.open(request, session)
         try:

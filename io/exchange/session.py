@@ -59,6 +59,7 @@ class Session:
     number: int = 0
     faults: Faults | None = None
     wire: Wire | None = None
+    clock_ns: Callable[[], int] = time.time_ns
     streams: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -101,7 +102,7 @@ class Session:
 
     def announce_shutdown(self) -> None:
         """Send the event with which the venue says that this server goes."""
-        event = {"e": "serverShutdown", "E": time.time_ns() // MILLISECOND_NS}
+        event = {"e": "serverShutdown", "E": self.clock_ns() // MILLISECOND_NS}
         self.push(orjson.dumps({"stream": "!serverShutdown", "data": event} if self.combined else event))
 
     def part(self, code: int, reason: bytes) -> None:
