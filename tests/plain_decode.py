@@ -38,7 +38,7 @@ def read_digits(buf: np.ndarray, at: int, count: int, steps: np.uint64) -> tuple
     assert 0 <= at <= len(buf) - 16
     text = bytes(buf[at : at + 16])
     places = [step + count for step in (*range(-8, 0), *int(steps).to_bytes(8, "little"))]
-    digits = [(text[place] - 48) % 256 if 0 <= place < 128 else 0 for place in places]
+    digits = [(text[place % 16] - 48) % 256 if 0 <= place < 128 else 0 for place in places]
     head, tail = (
         sum(digit * 10 ** (7 - i) for i, digit in enumerate(half)) for half in (digits[:8], digits[8:])
     )

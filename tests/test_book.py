@@ -127,6 +127,14 @@ def test_directory_search_agrees_with_bisect(blocks: int) -> None:
         assert PLAIN.find_block(words, 0, blocks, key) == bisect_left(maxima, key)
 
 
+def test_the_greatest_price_is_a_price() -> None:
+    """Its key is that of an empty place."""
+    pair = BookPair(4)
+    for qty in (2, 1, 1, 0):
+        pair.apply(ASK, [(layout.KEY_NONE, qty)])
+        pair.check()
+
+
 @pytest.mark.parametrize("n", [20, layout.BLOCK_LEVELS, 50])
 def test_nothing_behind_the_pool_is_touched(n: int) -> None:
     """A book at the very end of its array: a delete in the pool's last block, and the top where it is shown."""

@@ -30,7 +30,7 @@ MUTANTS = [
     ("apply_rows", "best = min(", "best = max("),
     ("apply_rows", "blocks = words[used]", "pass"),
     ("apply_rows", "next_block = find_block(words, directory, blocks, next_key)\n        else", "pass\n        else"),
-    ("apply_rows", "min(rank, rank_at", "max(rank, rank_at"),
+    ("apply_rows", "rank = min(rank, rank_at", "rank = max(rank, rank_at"),
     ("put_level", "if position == length:", "if position > length:"),
     ("split_block", "fill_words(words, left + cut, moved, KEY_NONE)", "pass"),
     ("shrink_block", "if length == 0:", "if length < 0:"),

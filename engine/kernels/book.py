@@ -97,11 +97,9 @@ def rank_at(words, base, side, room, key):
     base     first word of the book
     side     BID or ASK
     room     entries of a directory
-    key      any; KEY_NONE means that nothing changed
+    key      any
     Returns  rank as set_level.
     """
-    if key == KEY_NONE:
-        return i64(RANK_UNCHANGED)
     directory = base + BOOK_HEADER_WORDS + 3 * side * room
     blocks = words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS]
     block, position = find_block(words, directory, blocks, key), i64(0)

@@ -87,7 +87,7 @@ def apply_rows(words, base, side, rows, count):
         base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS,
     )
     sign, rank, best, blocks = 2 * side - 1, i64(RANK_UNCHANGED), i64(KEY_NONE), words[used]
-    count = min(count, i64(rows.shape[1]))
+    count, changed = min(count, i64(rows.shape[1])), i64(0)
     next_key = sign * price[side, 0] if count > 0 else 0
     next_block = find_block(words, directory, blocks, next_key)
     for row in range(count):
@@ -103,9 +103,10 @@ def apply_rows(words, base, side, rows, count):
             blocks = words[used]
             next_block = find_block(words, directory, blocks, next_key)
         else:
-            best = min(best, key if done else KEY_NONE)
-    # All that changed is at `best` or behind it, so the levels before it are those that were there when it did.
-    return min(rank, rank_at(words, base, side, room, best))
+            best, changed = min(best, key if done else KEY_NONE), changed | done
+    if changed:  # at `best` or behind it: the levels before are those that were there when it did
+        rank = min(rank, rank_at(words, base, side, room, best))
+    return rank
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))

@@ -151,7 +151,8 @@ def read_digits(typingctx, data, index, count, steps):
     """read_digits(bytes, index, count, steps) -> (head, tail, bad): two numbers of eight digits out of 16 bytes.
 
     The head is the first `count` digits, 0..8. Digit i of the tail is the byte at `count` plus byte i of `steps`, 0
-    where that has its top bit set. bad is not 0 when one of the bytes is no digit. The caller owns index + 16 <= len.
+    where that has its top bit set. bad is not 0 when one of the bytes is no digit. A place
+    behind the 16th byte gives anything. The caller owns index + 16 <= len.
     """
 
     def codegen(context, builder, signature, args):
