@@ -35,6 +35,9 @@ def ingest_room(family: str) -> ModuleType:
     return importlib.import_module(f".kernels.{family}_ingest", __package__)
 
 
+COPIES_FEW = 8  # diffs that came and were not kept, before those kept are given up
+
+
 class Pipeline:
     """One writer's path from bytes to records.
 
@@ -76,6 +79,9 @@ class Pipeline:
         words[layout.H_FEATURES] = layout.FEATURE_DELTAS if deltas else 0
         start = int(geo[layout.GEO_COUNTERS])
         self.counters = words[start : start + len(layout.COUNTER_NAMES)]
+        self._newest_kept: dict[
+            int, tuple[int, int]
+        ] = {}  # symbol → id of its newest buffered diff, frames then
         self.is_shared = False  # several connections feed the same streams: readers say which, see read_leg
 
     @property
@@ -185,7 +191,8 @@ class Pipeline:
     def forget_misnumbered(self, symbol_id: int) -> bool:
         """Drop buffered diffs whose oldest is ahead of the newest: no snapshot would ever fit before them.
 
-        So it is when the venue's ids jumped back while they were kept, or an id was damaged on the way.
+        So it is when the venue's ids jumped back while they were kept, or an id was damaged on the way. With
+        several legs what is numbered lower counts as a copy and is not kept: then nothing is added though diffs come.
         Returns  whether they were dropped.
         """
         room, start = int(self.work[workspace.W_PENDING_WORDS]), int(self.work[workspace.W_PENDING])
@@ -197,7 +204,13 @@ class Pipeline:
             newest = kept[at + workspace.P_FIRST], kept[at + workspace.P_LAST]
             oldest = oldest or newest
             at += int(kept[at + workspace.P_WORDS])
-        if oldest is None or newest is None or oldest[0] <= min(oldest[1], newest[1]):
+        if oldest is None or newest is None:
+            return False
+        arrived = int(self.space.arrivals[symbol_id, layout.KIND_BOOK, 1])
+        last_id, before = self._newest_kept.get(symbol_id, (-1, 0))
+        if last_id != newest[1]:
+            self._newest_kept[symbol_id], before = (int(newest[1]), arrived), arrived
+        if oldest[0] <= min(oldest[1], newest[1]) and arrived - before < COPIES_FEW:
             return False
         state["pending_used"] = state["pending_count"] = 0
         return True

@@ -7,7 +7,7 @@ import random
 import numpy as np
 
 from ..engine import layout
-from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_TOO_OLD, SNAPSHOT_UNWANTED
+from ..engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_UNWANTED
 from ..engine.snapshots import FIRST_SYNC, RESYNC, Fetch, SnapshotScheduler
 from .clock import MACHINE, Clock
 from .feed import Feed
@@ -99,7 +99,7 @@ class Fetching:
             log.warning("%s: snapshot %s", instrument.name, layout.DECODE_NAMES[code])
             scheduler.failed(fetch, now_ns)
         else:
-            if code == SNAPSHOT_TOO_OLD and self.feed.pipeline.forget_misnumbered(fetch.symbol_id):
+            if self.feed.pipeline.forget_misnumbered(fetch.symbol_id):
                 log.warning("%s: the diffs kept were numbered ahead of those that followed", instrument.name)
             scheduler.too_old(fetch, now_ns)
         self.feed.poll_changed()
