@@ -36,7 +36,7 @@ def count_trailing_zeros(value: np.uint64) -> int:
 def read_digits(buf: np.ndarray, at: int, count: int, steps: np.uint64) -> tuple[int, int, int]:
     """Plain twin of llvm.read_digits."""
     assert 0 <= at <= len(buf) - 16
-    text = bytes(buf[at : at + 16])
+    text = [int(buf[at + i]) for i in range(16)]
     places = [step + count for step in (*range(-8, 0), *int(steps).to_bytes(8, "little"))]
     digits = [(text[place % 16] - 48) % 256 if 0 <= place < 128 else 0 for place in places]
     head, tail = (

@@ -27,7 +27,7 @@ MUTANTS = [
     ("edit_at", "(max(min(qty, 1), 0) - 1)", "0"),
     ("edit_at", "key, step, KEY_NONE)", "key, step, 0)"),
     ("edit_at", "words[base + B_ORPHANS] += orphan", "pass"),
-    ("apply_rows", "best = min(", "best = max("),
+    ("apply_rows", "min(best, key if", "max(best, key if"),
     ("apply_rows", "blocks = words[used]", "pass"),
     ("apply_rows", "next_block = find_block(words, directory, blocks, next_key)\n        else", "pass\n        else"),
     ("apply_rows", "rank = min(rank, rank_at", "rank = max(rank, rank_at"),

@@ -222,10 +222,10 @@ def run(seconds: float, seed: int = 1, at: int | None = None, mode: int = -1, mu
         name: count for name, count in zip(layout.COUNTER_NAMES, counters.tolist(), strict=True) if count
     }
     outcome.frames_per_second = int(1e9 * seen[2] / seen[3]) if seen[3] and at is None else 0
-    if seen[drive.WRONG]:
-        outcome.at = int(seen[drive.WRONG]) - 1
-    elif done.returncode:
+    if done.returncode:  # a death tells more than a wrong answer before it
         outcome.at, outcome.error = int(seen[drive.ITERATION]), done.stderr[-2000:]
+    elif seen[drive.WRONG]:
+        outcome.at = int(seen[drive.WRONG]) - 1
     return outcome
 
 
