@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test real simulate notebooks bench bench-quick guard peers soak warm lint format clean
+.PHONY: help demo test proof real simulate notebooks bench bench-quick guard peers soak warm lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -29,6 +29,9 @@ lint: $(VENV)/.test ## style and types only
 	$(RUN) -m ruff check
 	$(RUN) -m ruff format --check
 	$(RUN) -m mypy
+
+proof: $(VENV)/.test ## mutants in processes of their own: the proof that the checks see what is broken
+	$(RUN) -m pytest -q -ra -m proof
 
 real: $(VENV)/.test ## recorded frames through real sockets, books checked by an independent oracle
 	$(RUN) -m tests.real

@@ -186,7 +186,7 @@ TORTURE = ("--seconds", "400", "--records", "2000000", "--limit", "400")
 DRILL = ("--drill", "--patience", "4")
 
 
-@pytest.mark.alone
+@pytest.mark.proof
 @pytest.mark.parametrize(("mutant", "check"), cases("torture"))
 def test_mutant_dies_under_torture(
     mutant: Mutant, check: str, tmp_path: Path, cache: Path, bus_directory: Path
@@ -194,7 +194,7 @@ def test_mutant_dies_under_torture(
     assert "wrong" in run_copy(tmp_path, cache, mutant, bus_directory, *TORTURE)
 
 
-@pytest.mark.alone
+@pytest.mark.proof
 @pytest.mark.parametrize(("mutant", "check"), cases("drill"))
 def test_mutant_leaves_sleepers(
     mutant: Mutant, check: str, tmp_path: Path, cache: Path, bus_directory: Path
@@ -202,7 +202,7 @@ def test_mutant_leaves_sleepers(
     assert run_copy(tmp_path, cache, mutant, bus_directory, *DRILL).keys() == {"not_woken"}
 
 
-@pytest.mark.alone
+@pytest.mark.proof
 def test_the_same_copy_without_a_mutant_lives(tmp_path: Path, cache: Path, bus_directory: Path) -> None:
     """The control: copying alone kills nothing."""
     assert run_copy(tmp_path, cache, None, bus_directory, "--drill") == {}

@@ -95,6 +95,7 @@ def test_findings_are_minimised() -> None:
 
 
 # ---------------------------------------------------------------- the guided search
+@pytest.mark.proof
 @with_atheris
 def test_a_guided_search_reaches_further_than_its_seeds_and_finds_nothing() -> None:
     seen = guided.run("decode", 5)
@@ -102,6 +103,7 @@ def test_a_guided_search_reaches_further_than_its_seeds_and_finds_nothing() -> N
     assert seen.findings == []
 
 
+@pytest.mark.proof
 @with_atheris
 def test_a_guided_search_finds_a_mutant() -> None:
     mutant = ("next_frame", "if length > max_bytes:", "if length > max_bytes + 1:")
@@ -148,6 +150,7 @@ def test_a_blind_hunt_finds_nothing_and_meets_every_answer() -> None:
     assert seen.counters["books"] and seen.counters["handed_back"] and seen.counters["snapshots"]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("mode", "mutant"), [(drive.FRAMES, "frame header unchecked"), (drive.SCAN, "string end unchecked")]
 )
@@ -167,6 +170,7 @@ def test_machine_code_that_answers_beyond_its_data_is_seen() -> None:
 
 # ---------------------------------------------------------------- long runs
 @pytest.mark.soak
+@pytest.mark.proof
 @with_atheris
 @pytest.mark.parametrize("name", TARGETS)
 def test_guided_for_long(name: str) -> None:

@@ -5,6 +5,7 @@ import pytest
 from . import real
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("source", ["direct", "plain"])
 @pytest.mark.parametrize("case", real.CASES, ids=lambda case: case.venue)
 def test_books_equal_the_oracle(case: real.Case, source: str) -> None:

@@ -99,7 +99,7 @@ def found_by(mutant: Mutant, folder: Path, cache: Path, seeds: str) -> None:
     assert mutant.complaint in done.stdout.splitlines()[0]
 
 
-@pytest.mark.alone
+@pytest.mark.proof
 def test_without_the_sequence_check_the_simulation_fails(tmp_path: Path, cache: Path) -> None:
     found_by(NO_CHECK, tmp_path, cache, "20:120")
 
