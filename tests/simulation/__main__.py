@@ -3,10 +3,13 @@
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 
-from .play import play
+from .play import Outcome, play
 from .report import as_line, outcomes, summary_of, warm
 from .schedule import story_of
+
+STEP = 250  # seeds between two words about the progress
 
 
 def seeds_from(text: str) -> range:
@@ -26,10 +29,19 @@ def main() -> int:
     chosen = parser.parse_args()
     if chosen.seed is not None:
         return one(chosen.seed, chosen.trace)
-    total = summary_of(outcomes(chosen.seeds or range(200), chosen.jobs), chosen.first)
+    seeds = chosen.seeds or range(200)
+    total = summary_of(told(outcomes(seeds, chosen.jobs), len(seeds)), chosen.first)
     complaints = total.complaints()
     print("\n".join([*complaints, as_line(total)]), flush=True)
     return 1 if complaints else 0
+
+
+def told(played: Iterator[Outcome], of: int) -> Iterator[Outcome]:
+    """The same outcomes; now and then a line on stderr says how far it is."""
+    for number, outcome in enumerate(played, 1):
+        yield outcome
+        if outcome.failure or number % STEP == 0:
+            print(f"seeds {number:,}/{of:,} {outcome.failure or ''}".rstrip(), file=sys.stderr, flush=True)
 
 
 def one(seed: int, trace: bool) -> int:
