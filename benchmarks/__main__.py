@@ -47,7 +47,7 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--seconds", "10", "--rounds", "3"],
         ["--seconds", "2", "--rounds", "1"],
     ),
-    "hostile": ("A hostile world", ["--minutes", "12"], ["--minutes", "1"]),
+    "hostile": ("A hostile world", ["--minutes", "15"], ["--minutes", "1"]),
 }
 # Written by hand from the lines that `make soak` and `make simulate` print.
 BY_HAND = ("The bus under torture", "The engine in virtual time")
