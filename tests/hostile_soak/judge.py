@@ -68,7 +68,7 @@ class Judge:
 
     def __init__(self, bus: Bus, rest_url: str, seed: int) -> None:
         self.bus, self.rest_url, self.rng = bus, rest_url, random.Random(seed)
-        self.found, self.clocks = Findings(), {}
+        self.found, self.clocks, self.generation = Findings(), {}, 0
         self.waiting: list[Book] = []
         self.asked_s = time.monotonic()
         self.settled: dict[str, int] = {}  # symbol → id from which on a right book counts as recovered
@@ -79,8 +79,10 @@ class Judge:
         now_s, health = time.monotonic(), self.bus.health()
         generation = health["generation"]
         self.found.looks_running += len(health["symbols"]) * (health["verdict"] == "running")
-        for symbol in self.clocks.keys() - health["symbols"].keys():
-            del self.clocks[symbol]  # unsubscribed: not lost
+        if generation == self.generation and health["symbols"]:  # else a successor is still filling its table
+            for symbol in self.clocks.keys() - health["symbols"].keys():
+                del self.clocks[symbol]  # unsubscribed: not lost
+        self.generation = generation
         for symbol, state in health["symbols"].items():
             self._time(self.clocks.setdefault(symbol, Clock(now_s)), state == "LIVE", now_s, generation)
         if health["symbols"]:
