@@ -32,7 +32,7 @@ from .machine import describe, table
 DIGITS = {"spot": (2, 8), "usdm": (2, 3)}
 INNER = 5  # passes in one run
 LEVELS = (2, 20, 100, 1000)
-BLOCKS = layout.BOOK_BLOCKS_DEFAULT
+BLOCKS = layout.BOOK_LEVELS_DEFAULT
 
 
 def stream(market: str) -> list[bytes]:

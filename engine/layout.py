@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 LINE_BYTES = 64
 
 MAGIC = int.from_bytes(b"RINGBOOK", "little")
-LAYOUT_MAJOR = 2  # readers refuse another major
+LAYOUT_MAJOR = 3  # readers refuse another major
 LAYOUT_MINOR = 0  # readers ignore a larger minor
 BYTE_ORDER_MARK = 0x0102030405060708
 
@@ -163,7 +163,7 @@ header_dtype = np.dtype(
     {
         "names": [
             "magic", "layout_major", "layout_minor", "byte_order", "schema_hash", "file_bytes",
-            "slot_count", "top_n", "symbol_capacity", "book_blocks", "slot_bytes",
+            "slot_count", "top_n", "symbol_capacity", "book_levels", "slot_bytes",
             "symbols_off", "counters_off", "histograms_off", "board_off", "ring_off", "books_off", "scratch_off",
             "ledger_off",
             "generation", "prev_last_seq", "first_seq", "created_ns",
@@ -283,48 +283,66 @@ BOARD_HEADER_WORDS = 16
 CELL_HEADER_WORDS = 8
 
 # ---------------------------------------------------------------- full books (see kernels/book.py)
-BLOCK_LEVELS = 32
-BOOK_BLOCKS_DEFAULT = 1024  # both sides together: 32,768 levels at most, about 582 KB a symbol
-BOOK_BLOCKS_MAX = 4096
+BOOK_LEVELS_DEFAULT = 10_240  # a side; about 450 KB a symbol
+BOOK_LEVELS_MIN, BOOK_LEVELS_MAX = 64, 65_536
 BOOK_HEADER_WORDS = 64
 #   words 0..: version as_of_seq last_update_id health recv_ns event_ns horizon[2] … sides at B_SIDE
 B_VERSION, B_AS_OF, B_LAST_ID, B_HEALTH, B_RECV, B_EVENT, B_HORIZON = range(7)  # B_HORIZON: two words
-B_BLOCKS = 8  # blocks in this book's pool
-B_FREE = 9  # blocks on the free stack
+B_GROUPS = 8  # groups of a side's table
+B_LEVELS = 9  # levels a side holds at most
 B_ORPHANS = 10  # deletes of levels not held
-B_EVICTED = 11  # levels dropped because the pool was full; the horizon moved in
+B_EVICTED = 11  # levels dropped because a side was full; the horizon moved in
+B_FLOOR = 12  # levels a side that are kept in order at least, if there are as many
 B_SIDE = 16  # two side headers of B_SIDE_WORDS each
 B_SIDE_WORDS = 8
-S_LEVELS, S_BLOCKS = 0, 1  # inside a side header
-S_LIMIT = 2  # worst key the book still takes; KEY_NONE until the pool had to drop levels
-# then, per side: directory of max keys[room], block ids[room], lengths[room]; then the free stack[room];
-# then the pool: keys[BLOCK_LEVELS] qtys[BLOCK_LEVELS] per block. room = directory_room(blocks).
-# key = price for ASK, -price for BID: the best level is always the first entry of the first block.
-# Keys behind the last one of a block or directory are KEY_NONE, so that a search needs no length.
-DIRECTORY_STEP = 64  # a directory search counts this many keys at once
-BLOCK_WORDS = 2 * BLOCK_LEVELS
-MERGE_LEVELS = 16  # two neighbours that hold no more than this become one block
+S_LEVELS = 0  # inside a side header: levels held
+S_NEAR, S_NEAR_LIVE = 1, 2  # entries of the near part; how many of them are levels
+S_LIMIT = 3  # worst key the book still takes; KEY_NONE until it had to drop levels
+S_CUTOFF = 4  # the near part has every level up to this key; KEY_NONE when it has all
+S_SPAN = 5  # width of the keys looked at when the near part was last filled up
+# then a sieve for filling up the near part: keys[SIEVE_LEVELS] places[SIEVE_LEVELS]; then, per side:
+#   near     keys[NEAR_LEVELS] places[NEAR_LEVELS], best last; a place is a word offset in the table
+#   table    groups of two lines:  key 0 .. key 6 | keys that went on from here
+#                                  qty 0 .. qty 6 | unused
+# key = price for ASK, -price for BID: better is smaller on both sides. An empty place has KEY_FREE and quantity 0.
+# A level that was deleted within the near part keeps its key, with quantity 0, until the near part is tidied.
+NEAR_LEVELS = 64
+NEAR_KEPT = 40  # levels kept when a full near part is tidied, or B_FLOOR if that is more
+SIEVE_LEVELS = 128
+GROUP_LEVELS = 7
+GROUP_WORDS = 2 * LINE_BYTES // WORD_BYTES
+GROUP_QTY = GROUP_WORDS // 2  # quantities lie so far behind their keys
+GROUP_ONWARD = GROUP_LEVELS  # the word that counts keys whose search goes on from a full group
+GROUP_LEVELS_MEAN = 6  # so full is a table that holds as many levels as it may
+KEY_FREE = -1 << 63  # below every key
 KEY_NONE = (1 << 63) - 1
 NO_PRICE = -1 << 63  # best_price of an empty side
 HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, asks
-RANK_BLOCKS = 8  # ranks are exact in the first eight blocks, which hold more than TOP_N_MAX levels
-RANK_DEEP = 1 << 20  # a change behind those blocks
+RANK_DEEP = 1 << 20  # a change behind the first B_FLOOR levels
 RANK_UNCHANGED = 1 << 30  # no change at all
 
 
-def directory_room(blocks: int) -> int:
-    """Entries of a directory for a pool of `blocks` blocks, whole search steps."""
-    return round_up(blocks, DIRECTORY_STEP)
+def book_groups(levels: int) -> int:
+    """Groups of a side's table for `levels` levels and what the near part may keep of deleted ones."""
+    return -(-(levels + NEAR_LEVELS) // GROUP_LEVELS_MEAN)
 
 
-def book_words(blocks: int) -> int:
-    """Words of one full book with a pool of `blocks` blocks shared by both sides, whole cache lines."""
-    return BOOK_HEADER_WORDS + 7 * directory_room(blocks) + BLOCK_WORDS * blocks
+def book_words(levels: int) -> int:
+    """Words of one full book of at most `levels` levels a side, whole cache lines."""
+    side = 2 * NEAR_LEVELS + book_groups(levels) * GROUP_WORDS
+    return BOOK_HEADER_WORDS + 2 * SIEVE_LEVELS + SIDES * side
+
+
+# A copy of a full book for another process: the header, then per side keys[places] qtys[places], in no order; S_LEVELS
+# says how many are there. It takes less than the book itself.
+def packed_places(levels: int) -> int:
+    """Entries of each column of a packed copy."""
+    return book_groups(levels) * GROUP_LEVELS
 
 
 # ---------------------------------------------------------------- geometry: what kernels need of the file, in words
 (
-    GEO_WORDS, GEO_SLOT_WORDS, GEO_SLOT_MASK, GEO_TOP_N, GEO_SYMBOLS, GEO_BOOK_BLOCKS, GEO_SYMBOL_TABLE,
+    GEO_WORDS, GEO_SLOT_WORDS, GEO_SLOT_MASK, GEO_TOP_N, GEO_SYMBOLS, GEO_BOOK_LEVELS, GEO_SYMBOL_TABLE,
     GEO_COUNTERS, GEO_HISTOGRAMS, GEO_BOARD, GEO_BOARD_STRIDE, GEO_RING, GEO_BOOKS, GEO_BOOK_STRIDE, GEO_SCRATCH,
     GEO_LEDGER,
 ) = range(16)  # fmt: skip
@@ -332,14 +350,14 @@ GEO_LENGTH = 16
 
 
 def geometry(
-    slot_count: int, top_n: int, symbol_capacity: int, book_blocks: int = BOOK_BLOCKS_DEFAULT
+    slot_count: int, top_n: int, symbol_capacity: int, book_levels: int = BOOK_LEVELS_DEFAULT
 ) -> np.ndarray:
     """Offsets and sizes of a bus, in words, from its four parameters.
 
     slot_count       ring slots, a power of two, 2..2^24
     top_n            levels a side in a record, 1..TOP_N_MAX
     symbol_capacity  rows of symbol table, board and books, 1..65536
-    book_blocks      pool of one full book, 4..BOOK_BLOCKS_MAX
+    book_levels      levels a side of one full book, BOOK_LEVELS_MIN..BOOK_LEVELS_MAX
     Returns          int64[GEO_LENGTH]; private to each process, never read back from shared memory.
     Raises           ValueError saying what was found and what was expected.
     """
@@ -347,12 +365,12 @@ def geometry(
         raise ValueError(f"slot_count was {slot_count}, expected a power of two in 2..2^24")
     if not 1 <= symbol_capacity <= 65536:
         raise ValueError(f"symbol_capacity was {symbol_capacity}, expected 1..65536")
-    if not 4 <= book_blocks <= BOOK_BLOCKS_MAX:
-        raise ValueError(f"book_blocks was {book_blocks}, expected 4..{BOOK_BLOCKS_MAX}")
+    if not BOOK_LEVELS_MIN <= book_levels <= BOOK_LEVELS_MAX:
+        raise ValueError(f"book_levels was {book_levels}, expected {BOOK_LEVELS_MIN}..{BOOK_LEVELS_MAX}")
     slot_words = slot_bytes(top_n) // WORD_BYTES
     page_words = PAGE_BYTES // WORD_BYTES
     board_stride = BOARD_HEADER_WORDS + SIDES * (CELL_HEADER_WORDS + slot_words)
-    book_stride = book_words(book_blocks)
+    book_stride = book_words(book_levels)
     sizes = (
         (GEO_SYMBOL_TABLE, symbol_capacity * symbol_dtype.itemsize // WORD_BYTES),
         (GEO_COUNTERS, COUNTER_WORDS),
@@ -365,7 +383,7 @@ def geometry(
     )
     geo = np.zeros(GEO_LENGTH, np.int64)
     geo[[GEO_SLOT_WORDS, GEO_SLOT_MASK, GEO_TOP_N]] = slot_words, slot_count - 1, top_n
-    geo[[GEO_SYMBOLS, GEO_BOOK_BLOCKS]] = symbol_capacity, book_blocks
+    geo[[GEO_SYMBOLS, GEO_BOOK_LEVELS]] = symbol_capacity, book_levels
     geo[[GEO_BOARD_STRIDE, GEO_BOOK_STRIDE]] = board_stride, book_stride
     offset = page_words
     for part, words in sizes:
@@ -458,4 +476,9 @@ assert slot_bytes(TOP_N_DEFAULT) == 768 and record_dtype(TOP_N_DEFAULT).itemsize
 assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_WRITER_DIED + 1
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
 assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS
-assert RANK_BLOCKS // 2 * (MERGE_LEVELS + 1) > TOP_N_MAX and 2 * MERGE_LEVELS <= BLOCK_LEVELS
+assert (
+    TOP_N_MAX < NEAR_LEVELS <= BOOK_LEVELS_MIN and NEAR_KEPT < NEAR_LEVELS and SIEVE_LEVELS % GROUP_WORDS == 0
+)
+assert all(
+    BOOK_HEADER_WORDS + 4 * packed_places(n) <= book_words(n) for n in (BOOK_LEVELS_MIN, BOOK_LEVELS_MAX)
+)

@@ -221,7 +221,8 @@ class Pipeline:
 
     def open_book(self, symbol_id: int) -> None:
         """Make a new symbol row's book an empty one."""
-        book_reset(self.words, self.book_base(symbol_id), int(self.geo[layout.GEO_BOOK_BLOCKS]))
+        levels, floor = (int(self.geo[word]) for word in (layout.GEO_BOOK_LEVELS, layout.GEO_TOP_N))
+        book_reset(self.words, self.book_base(symbol_id), levels, floor)
 
     def start_sync(self, symbol_id: int) -> None:
         """Begin buffering a symbol's diffs and ask for a snapshot: SYNCING."""

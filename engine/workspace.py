@@ -154,7 +154,7 @@ def create(
         (W_ROWS, layout.SIDES * layout.ROWS_CAPACITY * LEVEL_WORDS),
         (W_LEGS, symbols * LEGS_WORDS),
         (W_PENDING, (symbols + 1) * pending_words),
-        (W_AUDIT_BOOK, layout.book_words(int(geo[layout.GEO_BOOK_BLOCKS]))),
+        (W_AUDIT_BOOK, layout.book_words(int(geo[layout.GEO_BOOK_LEVELS]))),
     )
     offsets, at = {}, SCALAR_WORDS
     for name, words in parts:

@@ -42,7 +42,7 @@ def open_bus(config: EngineConfig, venue: Venue) -> WriterBus:
     capacity = config.symbol_capacity or max(4, 2 * len(config.symbols))
     return create(
         config.bus or venue.name, venue=venue.name, symbol_capacity=capacity,
-        slot_count=config.slots, top_n=config.top_n, book_blocks=config.book_blocks,
+        slot_count=config.slots, top_n=config.top_n, book_levels=config.book_levels,
         directory=config.directory or None, group_readable=config.group_readable,
         lock_memory=config.lock_memory, huge_pages=config.huge_pages,
     )  # fmt: skip

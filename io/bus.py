@@ -162,7 +162,7 @@ def create(
     symbol_capacity: int,
     slot_count: int = 16_384,
     top_n: int = layout.TOP_N_DEFAULT,
-    book_blocks: int = layout.BOOK_BLOCKS_DEFAULT,
+    book_levels: int = layout.BOOK_LEVELS_DEFAULT,
     directory: Path | str | None = None,
     group_readable: bool = False,
     lock_memory: bool = False,
@@ -173,14 +173,14 @@ def create(
     name             1 to 64 of A-Z a-z 0-9 . _ -
     venue            shown in the header
     symbol_capacity  rows of the symbol table, 1..65536; each costs a full book of shared memory
-    slot_count, top_n, book_blocks   as in layout.geometry
+    slot_count, top_n, book_levels   as in layout.geometry
     directory        default RINGBOOK_DIR, else /dev/shm/ringbook-<uid>
     group_readable   let the directory's group read (it polls; it cannot write the control page)
     lock_memory      keep the bus from being paged out; best effort, `storage` of the result says what came of it
     huge_pages       ask for 2 MB pages; best effort likewise
     """
     places.check_name(name)
-    geo = layout.geometry(slot_count, top_n, symbol_capacity, book_blocks)
+    geo = layout.geometry(slot_count, top_n, symbol_capacity, book_levels)
     folder = places.make_directory(Path(directory or places.default_directory()), group_readable)
     mode, lock = 0o640 if group_readable else 0o600, folder / (name + places.LOCK)
     try:

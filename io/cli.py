@@ -35,7 +35,7 @@ def _engine_options(parser: argparse.ArgumentParser) -> None:
     add("--streams", type=_names, help="comma-separated: depth@100ms,trade,aggTrade,bookTicker,depth20@100ms")
     add("--top-n", type=int, help="levels a side in a record, 1..50 (default 20)")
     add("--slots", type=int, help="ring slots, a power of two (default 16384)")
-    add("--book-blocks", type=int, help="32-level blocks of one full book (default 1024)")
+    add("--book-levels", type=int, help="levels a side that a full book holds at most (default 10240)")
     add("--symbol-capacity", type=int, help="rows of the symbol table")
     add("--source", choices=("direct", "plain"), help="frame source (default direct)")
     add(

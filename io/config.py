@@ -31,7 +31,7 @@ class EngineConfig:
     streams          stream suffixes, the same for every symbol; the venue's default when empty
     top_n            levels a side in a record
     slots            ring slots, a power of two
-    book_blocks      32-level blocks of one full book
+    book_levels      levels a side that one full book holds at most
     symbol_capacity  rows of the symbol table; twice the symbols when 0
     source           frame source: direct or plain
     spin             poll the sockets without sleeping, on a core of its own
@@ -62,7 +62,7 @@ class EngineConfig:
     streams: tuple[str, ...] = ()
     top_n: int = layout.TOP_N_DEFAULT
     slots: int = 16_384
-    book_blocks: int = layout.BOOK_BLOCKS_DEFAULT
+    book_levels: int = layout.BOOK_LEVELS_DEFAULT
     symbol_capacity: int = 0
     source: str = "direct"
     spin: bool = False
@@ -94,7 +94,7 @@ class EngineConfig:
 RANGES: dict[str, tuple[float, float]] = {
     "top_n": (1, layout.TOP_N_MAX),
     "slots": (2, 1 << 24),
-    "book_blocks": (4, layout.BOOK_BLOCKS_MAX),
+    "book_levels": (layout.BOOK_LEVELS_MIN, layout.BOOK_LEVELS_MAX),
     "symbol_capacity": (0, 65536),
     "core": (-1, 4095),
     "snapshot_limit": (0, 5000),

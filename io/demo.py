@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..engine import jit, layout
-from ..engine.kernels import book_check  # noqa: F401  (registered, so that full books are warm)
+from ..engine.kernels import book_area  # noqa: F401  (registered, so that full books are warm)
 from ..engine.percentiles import percentiles
 from ..engine.pipeline import ingest_room
 from . import demo_reader, show

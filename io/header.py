@@ -10,7 +10,7 @@ from . import directory as places
 from .errors import BusRefused
 from .owner import Owner
 
-PARAMETERS = ("slot_count", "top_n", "symbol_capacity", "book_blocks")
+PARAMETERS = ("slot_count", "top_n", "symbol_capacity", "book_levels")
 # Header field that repeats an offset of the geometry, in bytes.
 OFFSETS = {
     "symbols_off": layout.GEO_SYMBOL_TABLE,
@@ -36,7 +36,8 @@ def schema_hash(geo: np.ndarray) -> int:
     codes = (
         layout.HEALTH_NAMES, layout.KIND_NAMES, layout.COUNTER_NAMES, layout.HISTOGRAM_NAMES,
         layout.HIST_WORDS, layout.BOARD_HEADER_WORDS, layout.CELL_HEADER_WORDS, layout.BOOK_HEADER_WORDS,
-        layout.BLOCK_LEVELS, layout.B_SIDE, layout.B_SIDE_WORDS,
+        layout.SIEVE_LEVELS, layout.NEAR_LEVELS, layout.GROUP_WORDS, layout.GROUP_LEVELS,
+        layout.B_SIDE, layout.B_SIDE_WORDS,
     )  # fmt: skip
     return int.from_bytes(
         hashlib.blake2b(repr((fields, codes, geo.tolist())).encode(), digest_size=8).digest(), "little"
@@ -55,7 +56,7 @@ def fill(header: np.void, geo: np.ndarray, venue: str, owner: Owner, created_ns:
     header["file_bytes"] = geo[layout.GEO_WORDS] * layout.WORD_BYTES
     header["slot_count"], header["top_n"] = geo[layout.GEO_SLOT_MASK] + 1, geo[layout.GEO_TOP_N]
     header["symbol_capacity"] = geo[layout.GEO_SYMBOLS]
-    header["book_blocks"] = geo[layout.GEO_BOOK_BLOCKS]
+    header["book_levels"] = geo[layout.GEO_BOOK_LEVELS]
     header["slot_bytes"] = geo[layout.GEO_SLOT_WORDS] * layout.WORD_BYTES
     for field, part in OFFSETS.items():
         header[field] = geo[part] * layout.WORD_BYTES

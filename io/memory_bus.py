@@ -9,7 +9,7 @@ from .errors import RingbookError
 class MemoryBus:
     """The writer's side of a bus without files.
 
-    slot_count, top_n, symbol_capacity, book_blocks   as in layout.geometry
+    slot_count, top_n, symbol_capacity, book_levels   as in layout.geometry
     """
 
     def __init__(
@@ -17,9 +17,9 @@ class MemoryBus:
         slot_count: int = 4096,
         top_n: int = layout.TOP_N_DEFAULT,
         symbol_capacity: int = 16,
-        book_blocks: int = layout.BOOK_BLOCKS_DEFAULT,
+        book_levels: int = layout.BOOK_LEVELS_DEFAULT,
     ) -> None:
-        self.geo = layout.geometry(slot_count, top_n, symbol_capacity, book_blocks)
+        self.geo = layout.geometry(slot_count, top_n, symbol_capacity, book_levels)
         self.words = np.zeros(int(self.geo[layout.GEO_WORDS]), np.int64)
         self.ctl = np.zeros(layout.CTL_WORDS, np.int64)
         self.next_seq = 1

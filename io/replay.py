@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import orjson
 
 from ..engine import layout, units
+from ..engine.books import sides_of
 from ..engine.instruments import Instrument
-from ..engine.kernels.book_check import dump_side
 from ..engine.pipeline import Pipeline
 from ..engine.slow import Rejected
 from ..engine.workspace import W_NEXT_SEQ
@@ -24,7 +23,7 @@ from .recording import Line, snapshot_symbol
 from .venues.base import Venue
 
 log = logging.getLogger(__name__)
-BOOK_BLOCKS = layout.BOOK_BLOCKS_MAX  # private memory: room for 131,072 levels a symbol
+BOOK_LEVELS = layout.BOOK_LEVELS_MAX  # private memory: all that a venue may have
 DIGEST_EVERY = 1024  # records between two looks at the ring, well below its slots
 
 
@@ -71,7 +70,7 @@ class Replay:
         self.venue, self.instruments, self.fallback = venue, instruments, fallback
         self.wanted = None if symbols is None else set(symbols)
         self.owners = iter(owners)
-        self.bus = MemoryBus(4096, top_n, symbol_capacity, BOOK_BLOCKS)
+        self.bus = MemoryBus(4096, top_n, symbol_capacity, BOOK_LEVELS)
         self.pipeline = Pipeline(
             self.bus.words, self.bus.ctl, self.bus.geo, venue.scanner,
             injected_clock=True, publish_all=publish_all,
@@ -201,12 +200,11 @@ class Replay:
         book["last_update_id"] = book_id if book_id >= 0 else None
         instrument, geo = self.feed.known[symbol_id], self.bus.geo
         base = int(geo[layout.GEO_BOOKS] + symbol_id * geo[layout.GEO_BOOK_STRIDE])
-        rows = np.zeros((layout.SIDES, BOOK_BLOCKS * layout.BLOCK_LEVELS), layout.level_dtype)
-        for side, name in enumerate(layout.SIDE_NAMES):
-            levels = dump_side(self.bus.words, base, BOOK_BLOCKS, side, rows) if book_id >= 0 else 0
+        sides = sides_of(self.bus.words, base, BOOK_LEVELS) if book_id >= 0 else ()
+        for name, rows in zip(layout.SIDE_NAMES, sides, strict=False):
             book[name] = [
                 [units.to_text(price, instrument.price_digits), units.to_text(qty, instrument.qty_digits)]
-                for price, qty in rows[side, :levels].tolist()
+                for price, qty in rows.tolist()
             ]
         return book
 

@@ -7,11 +7,11 @@ from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 import numpy as np
 
 from ..engine import layout, workspace
+from ..engine.books import sides_of
 from ..engine.instruments import Instrument
 from ..engine.kernels.book import book_reset, set_horizon
 from ..engine.kernels.book_apply import load_rows
 from ..engine.kernels.book_area import book_begin, book_end
-from ..engine.kernels.book_check import dump_side
 from ..engine.pipeline import Pipeline
 from ..engine.slow import SlowPath
 
@@ -102,14 +102,13 @@ def carry_over(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int,
     factors  powers of ten for price and quantity, both at least 1
     Returns  False when something would leave int64, or levels had been evicted: then it must sync anew.
     """
-    space, words, blocks = pipeline.space, pipeline.words, int(pipeline.geo[layout.GEO_BOOK_BLOCKS])
+    space, words = pipeline.space, pipeline.words
+    levels, floor = (int(pipeline.geo[word]) for word in (layout.GEO_BOOK_LEVELS, layout.GEO_TOP_N))
     old, new = (pipeline.book_base(symbol_id) for symbol_id in (old_id, new_id))
     if words[old + layout.B_EVICTED] or not _carry_pending(pipeline, old_id, new_id, factors):
         return False
-    held = [dump_side(words, old, blocks, side, space.rows) for side in range(layout.SIDES)]
-    if max(held) >= layout.ROWS_CAPACITY:
-        return False
-    if not all(_scale_rows(space.rows[side, :count], factors) for side, count in enumerate(held)):
+    held = sides_of(words, old, levels)
+    if max(map(len, held)) > layout.ROWS_CAPACITY or not all(_scale_rows(rows, factors) for rows in held):
         return False
     horizons = [int(words[old + layout.B_HORIZON + side]) for side in range(layout.SIDES)]
     is_open = [horizon == layout.HORIZON_OPEN[side] for side, horizon in enumerate(horizons)]
@@ -119,9 +118,10 @@ def carry_over(pipeline: Pipeline, old_id: int, new_id: int, factors: tuple[int,
         return False
     state = space.states[old_id]
     book_begin(words, new)
-    book_reset(words, new, blocks)
-    for side, count in enumerate(held):
-        load_rows(words, new, side, space.rows, count)
+    book_reset(words, new, levels, floor)
+    for side, rows in enumerate(held):
+        space.rows[side, : len(rows)] = rows
+        load_rows(words, new, side, space.rows, len(rows))
         if not is_open[side]:
             set_horizon(words, new, side, horizons[side] * factors[0])
     book_end(words, new, 0, int(state["book_id"]), 0, 0, layout.SYNCING)

@@ -193,42 +193,38 @@ def top_book(link: Attachment, table: np.ndarray, symbol_id: int, verdict: Verdi
 def full_book(link: Attachment, table: np.ndarray, symbol_id: int, verdict: Verdict) -> Book:
     """Every level held, copied under its seqlock; the writer is asked for a copy if it is too fast."""
     from ..engine import jit
+    from ..engine.books import packed_sides
 
-    jit.warm(rooms=("book_area", "book_check"))
-    blocks = int(link.geo[layout.GEO_BOOK_BLOCKS])
-    words = np.zeros(layout.book_words(blocks), np.int64)
-    copy_book(link, symbol_id, blocks, words)
-    return book_of_words(words, blocks, table[symbol_id], verdict)
+    jit.warm(rooms=("book_area",))
+    levels = int(link.geo[layout.GEO_BOOK_LEVELS])
+    packed = np.zeros(layout.book_words(levels), np.int64)
+    copy_book(link, symbol_id, levels, packed)
+    return book_of_words(packed, packed_sides(packed, levels), table[symbol_id], verdict)
 
 
-def book_of_words(words: np.ndarray, blocks: int, row: np.void, verdict: Verdict) -> Book:
+def book_of_words(words: np.ndarray, sides: list[np.ndarray], row: np.void, verdict: Verdict) -> Book:
     """Every level of a private full book.
 
-    words   int64[book_words(blocks)]
-    blocks  its pool
-    row     symbol_dtype scalar
+    words  int64[:], begins with the book's header
+    sides  its levels, from engine.books
+    row    symbol_dtype scalar
     """
-    from ..engine.kernels.book_check import dump_side
-
-    rows = np.zeros((SIDES, blocks * layout.BLOCK_LEVELS), layout.level_dtype)
-    counts = [dump_side(words, 0, blocks, side, rows) for side in range(SIDES)]
-    flat = rows.view(np.int64).reshape(SIDES, -1, 2)
-    levels = [flat[side, : counts[side]].copy() for side in range(SIDES)]
+    levels = [rows.view(np.int64).reshape(-1, 2) for rows in sides]
     return _book(
-        row, verdict, levels, int(words[layout.B_HEALTH]), counts,
+        row, verdict, levels, int(words[layout.B_HEALTH]), list(map(len, levels)),
         words[layout.B_HORIZON : layout.B_HORIZON + SIDES], int(words[layout.B_LAST_ID]),
         int(words[layout.B_AS_OF]), int(words[layout.B_RECV]), is_full=True,
     )  # fmt: skip
 
 
-def copy_book(link: Attachment, symbol_id: int, blocks: int, out: np.ndarray) -> None:
-    """Copy a full book, by retrying and then by asking; raises BookBusy when neither helped."""
+def copy_book(link: Attachment, symbol_id: int, levels: int, out: np.ndarray) -> None:
+    """Copy a full book, packed, by retrying and then by asking; raises BookBusy when neither helped."""
     from ..engine.kernels.book_area import copy_book_retry, read_scratch, scratch_version
     from ..engine.kernels.lifecycle import put_word
 
     words, geo = link.words, link.geo
     base = int(geo[layout.GEO_BOOKS] + symbol_id * geo[layout.GEO_BOOK_STRIDE])
-    if copy_book_retry(words, base, blocks, out, ATTEMPTS) == layout.READ_OK:
+    if copy_book_retry(words, base, levels, out, ATTEMPTS) == layout.READ_OK:
         return
     after, deadline = scratch_version(words, geo), time.monotonic() + REQUEST_S
     while time.monotonic() < deadline:
@@ -237,7 +233,7 @@ def copy_book(link: Attachment, symbol_id: int, blocks: int, out: np.ndarray) ->
         time.sleep(0.0005)
         if read_scratch(words, geo, symbol_id, after, out) == layout.READ_OK:
             return
-        if copy_book_retry(words, base, blocks, out, ATTEMPTS) == layout.READ_OK:
+        if copy_book_retry(words, base, levels, out, ATTEMPTS) == layout.READ_OK:
             return
     raise BookBusy(
         f"the full book changed during {ATTEMPTS} copies and the writer served no copy within {REQUEST_S} s; "

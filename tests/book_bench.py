@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 
 from ringbook.engine import jit, layout
-from ringbook.engine.kernels import book, book_apply, book_blocks, book_check, book_full
+from ringbook.engine.books import sides_of
+from ringbook.engine.kernels import book, book_apply, book_area, book_check, book_full, book_near, book_table
 from ringbook.engine.layout import ASK, BID
 
 from .model.book import BookModel, same_rank
 from .plain import plain_room
 
-ROOMS = ("book", "book_apply", "book_blocks", "book_full", "book_area", "book_check")
-MODULES = (book_check, book_blocks, book_full, book, book_apply)
+ROOMS = ("book", "book_table", "book_near", "book_full", "book_apply", "book_area", "book_check")
+MODULES = (book_table, book_near, book, book_full, book_apply, book_check)
 GUARD = 64  # words around the book that nothing may touch
 GUARD_WORD = -0x5A5A5A5A
 COMPILED = SimpleNamespace(**{n: k for m in MODULES for n, k in vars(m).items() if hasattr(k, "py_func")})
@@ -22,6 +23,7 @@ Row = tuple[int, int]  # price, quantity
 
 
 def warm() -> None:
+    assert book_area.pack_book  # registered, for engine.books
     jit.warm(rooms=ROOMS)
 
 
@@ -32,9 +34,9 @@ def plain(mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:
 class BookPair:
     """One book and its model; every step changes both and compares what the kernel said."""
 
-    def __init__(self, blocks: int, kernels: SimpleNamespace = COMPILED) -> None:
-        self.kernels, self.blocks, self.model = kernels, blocks, BookModel()
-        self.words = np.full(layout.book_words(blocks) + 2 * GUARD, GUARD_WORD, np.int64)
+    def __init__(self, levels: int, kernels: SimpleNamespace = COMPILED, floor: int = 20) -> None:
+        self.kernels, self.levels, self.floor = kernels, levels, floor
+        self.words = np.full(layout.book_words(levels) + 2 * GUARD, GUARD_WORD, np.int64)
         self.words[GUARD + layout.B_VERSION] = 7  # the version word, which a reset leaves alone
         self.base = GUARD
         self.rows = np.zeros((2, layout.ROWS_CAPACITY), layout.level_dtype)
@@ -42,8 +44,8 @@ class BookPair:
         self.reset()
 
     def reset(self) -> None:
-        self.kernels.book_reset(self.words, self.base, self.blocks)
-        self.model = BookModel()
+        self.kernels.book_reset(self.words, self.base, self.levels, self.floor)
+        self.model = BookModel(self.levels)
 
     def word(self, at: int) -> int:
         return int(self.words[self.base + at])
@@ -51,69 +53,47 @@ class BookPair:
     def side_word(self, side: int, at: int) -> int:
         return self.word(layout.B_SIDE + side * layout.B_SIDE_WORDS + at)
 
-    def shape(self) -> list[tuple[int, ...]]:
-        """Levels, blocks and limit of each side."""
-        return [tuple(self.side_word(side, at) for at in range(3)) for side in (BID, ASK)]
+    def table(self, side: int) -> np.ndarray:
+        """A side's table, a row a group."""
+        groups = layout.book_groups(self.levels)
+        size, head = 2 * layout.NEAR_LEVELS + groups * layout.GROUP_WORDS, layout.BOOK_HEADER_WORDS
+        at = self.base + head + 2 * layout.SIEVE_LEVELS + side * size
+        return self.words[at : at + size][2 * layout.NEAR_LEVELS :].reshape(groups, layout.GROUP_WORDS)
 
     def set_level(self, side: int, price: int, qty: int) -> None:
-        before, evicted = self.shape(), self.word(layout.B_EVICTED)
         expected = self.model.set_level(side, price, qty)
         found = self.kernels.set_level(self.words, self.base, side, price, qty)
-        trimmed = self.follow_limits()
-        if price not in self.model.levels[side] and qty > 0:
-            expected = None  # the new level was the worst of a full pool
-        ranks = [rank for rank in (expected, *trimmed) if rank is not None]
-        assert same_rank(int(found), min(ranks, default=None), layout.RANK_UNCHANGED)
-        self.note(side, before, self.shape(), self.word(layout.B_EVICTED) - evicted)
+        assert same_rank(int(found), expected, self.floor, layout.RANK_UNCHANGED)
 
     def apply(self, side: int, rows: list[Row], kernel: str = "apply_rows") -> None:
         """One message: duplicates, orphans and disorder included."""
         for row, (price, qty) in enumerate(rows):
             self.rows[side, row] = (price, qty)
-        evicted = self.word(layout.B_EVICTED)
         ranks = [self.model.set_level(side, price, qty) for price, qty in rows]
         found = getattr(self.kernels, kernel)(self.words, self.base, side, self.rows, len(rows))
-        self.follow_limits()
         if kernel == "load_rows":
             assert found == len(self.model.levels[side])
-        elif self.word(layout.B_EVICTED) == evicted:
-            changed = [rank for rank in ranks if rank is not None]
-            assert same_rank(int(found), min(changed, default=None), layout.RANK_UNCHANGED)
+        else:
+            expected = min((rank for rank in ranks if rank is not None), default=None)
+            assert same_rank(int(found), expected, self.floor, layout.RANK_UNCHANGED)
 
-    def follow_limits(self) -> list[int | None]:
-        """Trim the model to where the book cut itself off; returns the ranks at which it was cut."""
-        ranks: list[int | None] = []
+    def note(self) -> None:
+        """Remember which rare states were there."""
+        self.reached |= self.model.notes
         for side in (BID, ASK):
-            key = self.side_word(side, layout.S_LIMIT)
-            limit = key if side == ASK else -key
-            old = self.model.limit[side]
-            if key == layout.KEY_NONE or limit == old:
-                continue
-            assert old is None or (limit < old if side == ASK else limit > old), "a limit moved out"
-            gone = self.model.trim(side, limit)
-            self.model.horizon[side] = (min if side == ASK else max)(self.model.horizon[side], limit)
-            if gone > 1:
-                ranks.append(len(self.model.levels[side]))
-        return ranks
-
-    def note(self, side: int, before: list, after: list, evicted: int) -> None:
-        """Remember which rare path this step took."""
-        blocks = [after[s][1] - before[s][1] for s in (BID, ASK)]
-        levels, limits = after[side][0] - before[side][0], after[side][2] != before[side][2]
-        if levels == 1 and blocks[side] == 1:
-            self.reached.add("split" if before[side][1] else "open")
-        if levels == -1 and blocks[side] == -1:
-            self.reached.add("merge" if after[side][1] else "free")
-        if blocks[1 - side] == -1:
-            self.reached.add("evict other side")
-        if evicted > 1 and blocks[1 - side] == 0:
-            self.reached.add("evict own side")
-        if evicted == 1:
-            self.reached.add("squeeze" if limits else "beyond limit")
+            entries, live = (self.side_word(side, at) for at in (layout.S_NEAR, layout.S_NEAR_LIVE))
+            if self.side_word(side, layout.S_SPAN):
+                self.reached.add("filled from the table")
+            if entries > live:
+                self.reached.add("a deleted entry stays")
+            if live < len(self.model.levels[side]):
+                self.reached.add("levels behind the cutoff")
+            if self.table(side)[:, layout.GROUP_ONWARD].any():
+                self.reached.add("a search goes on")
 
     def dump(self, side: int) -> list[Row]:
-        count = self.kernels.dump_side(self.words, self.base, self.blocks, side, self.rows)
-        return [(int(row["price"]), int(row["qty"])) for row in self.rows[side, :count]]
+        rows = sides_of(self.words, self.base, self.levels)[side]
+        return [(int(row["price"]), int(row["qty"])) for row in rows]
 
     def top(self, side: int, n: int) -> list[Row]:
         out = np.full(2 * n + 2, GUARD_WORD, np.int64)
@@ -126,23 +106,26 @@ class BookPair:
 
     def check(self) -> None:
         """Compare everything."""
-        found = self.kernels.check_book(self.words, self.base, self.blocks)
+        found = self.kernels.check_book(self.words, self.base, self.levels)
         assert found == book_check.BOOK_SOUND, book_check.VIOLATION_NAMES[found]
         for side in (BID, ASK):
             assert self.dump(side) == self.model.top(side, layout.ROWS_CAPACITY)
-            for n in (1, 20, 70):
+            for n in (1, self.floor):
                 assert self.top(side, n) == self.model.top(side, n)
             best = self.kernels.best_price(self.words, self.base, side)
             assert best == next(iter(self.model.prices(side)), layout.NO_PRICE)
             assert self.word(layout.B_HORIZON + side) == self.model.horizon[side]
+        assert self.word(layout.B_ORPHANS) == self.model.orphans
+        assert self.word(layout.B_EVICTED) == self.model.evicted
         assert self.kernels.is_crossed(self.words, self.base) == self.model.crossed()
         assert (self.words[:GUARD] == GUARD_WORD).all()
         assert (self.words[-GUARD:] == GUARD_WORD).all()
         assert self.word(layout.B_VERSION) == 7
+        self.note()
 
 
 def burst(seed: int, delete_share: float, spread: int, length: int) -> Iterator[tuple[int, int]]:
-    """Many deltas at once: what fills and empties blocks, in rising, falling or no order."""
+    """Many deltas at once: what fills and empties a side, in rising, falling or no order."""
     rng = random.Random(seed)
     rows = [(rng.randrange(1, spread), rng.randrange(1, 1000)) for _ in range(length)]
     order = rng.randrange(3)

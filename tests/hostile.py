@@ -26,12 +26,15 @@ class Heard(Script):
         self.reasons.append(f"{layout.DECODE_NAMES[why.code]}: {why.reason}")
 
 
+BOOK_LEVELS = 1024
+
+
 class Rig:
     """Two LIVE symbols on a bus in memory; ETHUSDT only watches."""
 
     def __init__(self, symbol_capacity: int = 8) -> None:
         self.bus, self.heard, venue = (
-            MemoryBus(64, 5, symbol_capacity, 64),
+            MemoryBus(64, 5, symbol_capacity, BOOK_LEVELS),
             Heard(),
             get_venue("binance-spot"),
         )
@@ -76,7 +79,7 @@ class Rig:
     def check(self) -> None:
         """Records in sequence, books well-formed, the bystander untouched."""
         for symbol_id in range(self.bus.symbol_count):
-            assert check_book(self.bus.words, self.pipe.book_base(symbol_id), 64) == 0
+            assert check_book(self.bus.words, self.pipe.book_base(symbol_id), BOOK_LEVELS) == 0
         kept = self.bus.records(max(1, self.pipe.next_seq - 60), self.pipe.next_seq)[:, 0]
         assert (np.diff(kept) == 1).all()
         assert self.pipe.space.states[1]["book_id"] == 10

@@ -5,8 +5,6 @@ import textwrap
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
-from ringbook.engine.layout import BLOCK_LEVELS, DIRECTORY_STEP
-
 
 def move_words(target, to, source, start, count) -> None:
     """Plain twin of llvm.move_words, with the bounds that the intrinsic trusts its caller for."""
@@ -16,47 +14,46 @@ def move_words(target, to, source, start, count) -> None:
     target[to : to + count] = source[start : start + count].copy()
 
 
-def insert_word(words, at, position, value) -> None:
-    """Plain twin of llvm.insert_word."""
-    move_words(words, at + position + 1, words, at + position, BLOCK_LEVELS - 1 - position)
-    words[at + position] = value
+def lanes(words, at, found) -> int:
+    """The lanes of a line as bits."""
+    assert 0 <= at <= at + 8 <= len(words)
+    return sum(1 << lane for lane in range(8) if found(words[at + lane]))
 
 
-def remove_word(words, at, position, value) -> None:
-    """Plain twin of llvm.remove_word."""
-    move_words(words, at + position, words, at + position + 1, BLOCK_LEVELS - 1 - position)
-    words[at + BLOCK_LEVELS - 1] = value
+def lanes_equal(words, at, key) -> int:
+    """Plain twin of llvm.lanes_equal."""
+    return lanes(words, at, lambda word: word == key)
 
 
-def edit_words(words, at, position, value, step, last) -> None:
-    """Plain twin of llvm.edit_words, which also reads the words around."""
-    words[at - step]
-    words[at + BLOCK_LEVELS - 1 - step]
-    if step > 0:
-        insert_word(words, at, position, value)
-    elif step < 0:
-        remove_word(words, at, position, last)
-    elif position < BLOCK_LEVELS:
-        words[at + position] = value
+def lanes_below(words, at, key) -> int:
+    """Plain twin of llvm.lanes_below."""
+    return lanes(words, at, lambda word: word < key)
 
 
-def count_line(words, at, key, count: int = 8) -> int:
-    """Plain twin of llvm.count_line."""
-    assert 0 <= at <= at + count <= len(words)
-    return int((words[at : at + count] < key).sum())
+def count_trailing_zeros(value) -> int:
+    """Plain twin of llvm.count_trailing_zeros."""
+    return (int(value) & -int(value)).bit_length() - 1 if value else 64
 
 
-def count_block(words, at, key) -> int:
-    """Plain twin of llvm.count_block."""
-    return count_line(words, at, key, BLOCK_LEVELS)
+def count_ones(value) -> int:
+    """Plain twin of llvm.count_ones."""
+    return int(value).bit_count()
 
 
-def count_step(words, at, key) -> int:
-    """Plain twin of llvm.count_step."""
-    return count_line(words, at, key, DIRECTORY_STEP)
+def group_of(key, groups) -> int:
+    """Plain twin of book_table.group_of, whose products overflow on purpose."""
+    spread = (int(key) * 0x9E3779B97F4A7C15) % (1 << 64)
+    return (spread >> 32) * int(groups) >> 32
 
 
-TWINS = move_words, insert_word, remove_word, edit_words, count_line, count_block, count_step
+def u64(value) -> int:
+    """An index, which Python takes as it is."""
+    assert value >= 0
+    return int(value)
+
+
+TWINS = move_words, lanes_equal, lanes_below, count_trailing_zeros, count_ones, group_of, u64
+TWIN_NAMES = {twin.__name__ for twin in TWINS}
 
 
 def mutated_source(function: Callable, old: str, new: str) -> str:
@@ -77,7 +74,7 @@ def plain_room(*modules: ModuleType, mutate: tuple[str, str, str] | None = None)
         space |= {name: value for name, value in vars(module).items() if not name.startswith("__")}
     space |= {twin.__name__: twin for twin in TWINS}
     for name, value in list(space.items()):
-        if hasattr(value, "py_func"):
+        if hasattr(value, "py_func") and value.__name__ not in TWIN_NAMES:
             change = mutate[1:] if mutate and mutate[0] == name else (f"def {name}(", f"def {name}(")
             source = mutated_source(value.py_func, *change)
             exec(compile(source, f"<plain {name}>", "exec"), space)

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ringbook.engine import layout
-from ringbook.engine.kernels.book_check import check_book, dump_side
+from ringbook.engine.books import sides_of
+from ringbook.engine.kernels.book_check import check_book
 from ringbook.engine.kernels.sync import RULES
 from ringbook.engine.pipeline import Pipeline
 from ringbook.io.memory_bus import MemoryBus
 
 from .model import sync as model
 
-BLOCKS = 8
+LEVELS = 128
 LIVE = layout.LIVE
 SKIPS = [0, 0, 0, 0, 1, 3, -3]  # how far a diff's first id is from the one expected
 levels = st.lists(st.tuples(st.integers(1, 40), st.integers(0, 3)), max_size=4)
@@ -29,7 +30,7 @@ class Rig:
     """One symbol on a bus in memory, fed with decoded frames."""
 
     def __init__(self, rule_name: str, *, slots: int = 256, top_n: int = 5, **options: Any) -> None:
-        self.bus = MemoryBus(slots, top_n, 2, BLOCKS)
+        self.bus = MemoryBus(slots, top_n, 2, LEVELS)
         options = {"pending_words": 4096} | options
         self.pipe = Pipeline(
             self.bus.words, self.bus.ctl, self.bus.geo, "binance", injected_clock=True, **options
@@ -71,9 +72,8 @@ class Rig:
 
     def book(self) -> tuple[dict[int, int], dict[int, int]]:
         """The full book as two dicts."""
-        rows = np.zeros((2, BLOCKS * layout.BLOCK_LEVELS), layout.level_dtype)
-        counts = [dump_side(self.bus.words, self.base, BLOCKS, side, rows) for side in (0, 1)]
-        return tuple(dict(rows[side, : counts[side]].tolist()) for side in (0, 1))  # type: ignore[return-value]
+        sides = sides_of(self.bus.words, self.base, LEVELS)
+        return tuple(dict(rows.tolist()) for rows in sides)  # type: ignore[return-value]
 
     def records(self, since: int = 1) -> np.ndarray:
         """Records published from seq `since` on."""
@@ -157,7 +157,7 @@ class Pair:
     def check(self) -> None:
         state, live = self.rig.state, self.plain.book is not None
         assert (state["health"] == LIVE) == live
-        assert check_book(self.rig.bus.words, self.rig.base, BLOCKS) == 0
+        assert check_book(self.rig.bus.words, self.rig.base, LEVELS) == 0
         records = self.rig.records(max(1, self.rig.pipe.next_seq - 200))
         assert (np.diff(records["seq"]) == 1).all()
         if live:

@@ -11,7 +11,7 @@ from ringbook.engine import audit as timetable
 from ringbook.engine import jit, layout, workspace
 from ringbook.engine.audit import COMPARED, FAILED, LATE, NOBODY, PATIENCE_NS, Auditor
 from ringbook.engine.backoff import NS_PER_S
-from ringbook.engine.kernels import audit, book
+from ringbook.engine.kernels import audit, book_apply
 from ringbook.engine.pipeline import ingest_room
 from ringbook.engine.snapshots import FIRST_SYNC, SnapshotScheduler
 
@@ -113,7 +113,7 @@ def test_against_two_dicts(rule, start, diffs, begin, asked, seen, inside, limit
         rig.diff(event, rows)
     assert rig.state["health"] == layout.LIVE
     if spoil and (spoil[1] <= 40) == (spoil[0] == 0):
-        book.set_level(rig.bus.words, rig.base, *spoil)
+        book_apply.set_level(rig.bus.words, rig.base, *spoil)
     held, snapshot = rig.book(), venue.snapshot(asked, inside, limit)
     sync = Futures() if rule == "futures" else Spot()
     code, compared, different = model.audited(

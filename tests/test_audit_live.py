@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ringbook.engine import layout
-from ringbook.engine.kernels import book
+from ringbook.engine.kernels import book_apply
 from ringbook.io.exchange.options import ExchangeOptions
 from ringbook.io.exchange.server import Exchange
 from ringbook.io.reader import join
@@ -58,7 +58,7 @@ class Poker:
         if shown.health == "LIVE" and (price, qty) not in [(int(p), int(q)) for p, q in shown.levels[side]]:
             price, qty = (int(value) for value in shown.levels[1][100])
             self.poked = 1, price, qty + 1
-            book.set_level(pipeline.words, pipeline.book_base(symbol_id), *self.poked)
+            book_apply.set_level(pipeline.words, pipeline.book_base(symbol_id), *self.poked)
 
 
 @pytest.mark.parametrize("venue", ["spot", "usdm"])

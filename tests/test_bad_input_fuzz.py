@@ -10,7 +10,7 @@ import pytest
 from ringbook.engine.kernels.book_check import check_book
 from ringbook.io.direct import PADDING_BYTES, DirectSource
 
-from .hostile import Rig
+from .hostile import BOOK_LEVELS, Rig
 from .model.frames import Frame, encode
 from .test_bad_input import GOOD, HARMLESS
 from .test_frame_sources import SNAPSHOT, TRADE
@@ -77,7 +77,7 @@ def test_fuzz(kind: str) -> None:
         if number % 100 == 0:
             assert (whole[:GUARD_BYTES] == GUARD).all() and (whole[-GUARD_BYTES:] == GUARD).all()
             assert inside[: len(message)].tobytes() == message
-            assert check_book(rig.bus.words, rig.pipe.book_base(0), 64) == 0
+            assert check_book(rig.bus.words, rig.pipe.book_base(0), BOOK_LEVELS) == 0
             rig.pipe.start_sync(0)  # LIVE again, so that diffs keep reaching the book
             assert rig.feed.snapshot(0, SNAPSHOT, 0, rig.now_ns, rig.now_ns) == 0
             before = rig.count("books")

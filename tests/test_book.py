@@ -1,7 +1,6 @@
 """The full book against a dict after every step: valid and invalid messages, tiny pools, extreme prices."""
 
 import random
-from bisect import bisect_left
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from ringbook.engine.layout import ASK, BID, SIDES
 from .book_bench import COMPILED, BookPair, burst, fill, plain, warm
 
 EXTREME = (0, 1, 2**31, 2**62, 2**63 - 2, 2**63 - 1, -1, -(2**62), -(2**63 - 1))
-RARE_PATHS = {
-    "open", "split", "merge", "free", "evict own side", "evict other side", "squeeze", "beyond limit",
+RARE_STATES = {
+    "beyond the limit", "new one dropped", "worst dropped", "filled from the table", "a deleted entry stays",
+    "levels behind the cutoff", "a search goes on",
 }  # fmt: skip
 PLAIN = plain()
 
@@ -37,9 +37,9 @@ class BookMachine(RuleBasedStateMachine):
     kernels = COMPILED
     reached: set[str] = set()  # noqa: RUF012 - over all runs on purpose
 
-    @initialize(blocks=st.sampled_from((4, 4, 5, 16, 40)))
-    def start(self, blocks: int) -> None:
-        self.pair = BookPair(blocks, self.kernels)
+    @initialize(levels=st.sampled_from((64, 64, 80, 256, 640)), floor=st.sampled_from((1, 20, 20, 50)))
+    def start(self, levels: int, floor: int) -> None:
+        self.pair = BookPair(levels, self.kernels, floor)
 
     @rule(side=sides, price=prices, qty=quantities)
     def delta(self, side: int, price: int, qty: int) -> None:
@@ -94,7 +94,7 @@ def test_equals_the_model_after_every_step() -> None:
     run_state_machine_as_test(
         BookMachine, settings=settings(max_examples=60, stateful_step_count=25, **QUICK)
     )
-    assert BookMachine.reached == RARE_PATHS
+    assert BookMachine.reached == RARE_STATES
 
 
 def test_plain_python_form_equals_the_model_too() -> None:
@@ -107,84 +107,119 @@ def test_plain_python_form_equals_the_model_too() -> None:
 @given(st.lists(st.tuples(sides, st.integers(1, 60), st.sampled_from((0, 0, 1, 2))), max_size=120))
 @settings(max_examples=15, deadline=None)
 def test_compiled_and_plain_leave_the_same_words(steps: list[tuple[int, int, int]]) -> None:
-    first, second = BookPair(4), BookPair(4, PLAIN)
+    first, second = BookPair(64), BookPair(64, PLAIN)
     for pair in (first, second):
         for side, price, qty in steps:
             pair.set_level(side, price, qty)
     assert (first.words == second.words).all()
 
 
-@pytest.mark.parametrize("blocks", [0, 1, 63, 64, 65, 128, 129, 192, 300, 320, 513, 1024])
-def test_directory_search_agrees_with_bisect(blocks: int) -> None:
-    """Also where the directory is full, so that what lies behind it is not padding."""
-    room = layout.directory_room(blocks)
-    words = np.full(room + 1024, -5, np.int64)  # block ids and lengths come next: small numbers
-    words[:room] = layout.KEY_NONE
-    words[:blocks] = maxima = np.arange(blocks) * 10
-    for key in range(-5, 10 * blocks + 15, 5):
-        assert COMPILED.find_block(words, 0, blocks, key) == bisect_left(maxima, key)
-    for key in (-1, 10 * blocks - 10, 10 * blocks):
-        assert PLAIN.find_block(words, 0, blocks, key) == bisect_left(maxima, key)
+GROUPS = 11
+CROWD = [key for key in range(-400, 400) if PLAIN.group_of(key, GROUPS) in (3, 10)]
+
+
+@pytest.mark.parametrize("kernels", [COMPILED, PLAIN], ids=["compiled", "plain"])
+@given(st.lists(st.tuples(st.sampled_from(CROWD[:40]), st.booleans()), max_size=300))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_table_finds_every_key_wherever_it_had_to_go(kernels, steps: list[tuple[int, bool]]) -> None:
+    """Keys that all belong to two groups, the last one among them: searches go on, and round the end."""
+    words, held = np.zeros(GROUPS * layout.GROUP_WORDS, np.int64), set()
+    groups = words.reshape(GROUPS, -1)
+    groups[:, : layout.GROUP_LEVELS] = layout.KEY_FREE
+    for key, comes in steps:
+        at = kernels.find_place(words, 0, GROUPS, key)
+        assert (at >= 0) == (key in held)
+        if comes and at < 0:
+            at = kernels.take_place(words, 0, GROUPS, key)
+            assert words[at] == key
+            held.add(key)
+        elif not comes and at >= 0:
+            kernels.free_place(words, 0, GROUPS, at)
+            held.discard(key)
+    keys = groups[:, : layout.GROUP_LEVELS]
+    assert sorted(keys[keys != layout.KEY_FREE]) == sorted(held)
+    if not held:
+        assert not groups[:, layout.GROUP_ONWARD].any()
+
+
+def test_a_table_without_a_free_place_says_so_and_stays_as_it_was() -> None:
+    words = np.zeros(2 * layout.GROUP_WORDS, np.int64)
+    words.reshape(2, -1)[:, : layout.GROUP_LEVELS] = layout.KEY_FREE
+    for key in range(2 * layout.GROUP_LEVELS):
+        assert COMPILED.take_place(words, 0, 2, key) >= 0
+    before = words.copy()
+    assert COMPILED.take_place(words, 0, 2, 99) == -1
+    assert (words == before).all()
 
 
 def test_the_greatest_price_is_a_price() -> None:
-    """Its key is that of an empty place."""
-    pair = BookPair(4)
+    """Its key stands for none elsewhere."""
+    pair = BookPair(64)
     for qty in (2, 1, 1, 0):
         pair.apply(ASK, [(layout.KEY_NONE, qty)])
         pair.check()
 
 
-@pytest.mark.parametrize("n", [20, layout.BLOCK_LEVELS, 50])
-def test_nothing_behind_the_pool_is_touched(n: int) -> None:
-    """A book at the very end of its array: a delete in the pool's last block, and the top where it is shown."""
-    words, rows = np.zeros(layout.book_words(4), np.int64), np.zeros((2, 8), layout.level_dtype)
-    PLAIN.book_reset(words, 0, 4)
-    last = np.arange(4 * layout.BLOCK_LEVELS, 0, -1) * 10
-    for price in last:  # each better than all before: the newest block, the last of the pool, is the first
-        PLAIN.set_level(words, 0, ASK, int(price), 5)
-    out = np.zeros(2 * n, np.int64)
-    for step, price in enumerate(range(20, 10 * n, 20)):
-        rows[ASK, 0] = (price, 0)
-        assert PLAIN.apply_rows(words, 0, ASK, rows, 1) == step + 1
-        assert PLAIN.write_top(words, 0, ASK, out, 0, n, n) == n
+def test_levels_far_apart_are_found_when_the_near_part_runs_dry() -> None:
+    """Gaps of every size, up to those that no addition may cross."""
+    pair = BookPair(640)
+    near = [(price, 1) for price in range(1000, 1100)]
+    far = [(1 << power, 2) for power in range(11, 63)] + [(layout.KEY_NONE, 3)]
+    pair.apply(ASK, near + far)
+    for price, _ in near + far:
+        pair.apply(ASK, [(price, 0)])
+        pair.check()
+    assert "filled from the table" in pair.reached
+
+
+def test_a_level_that_comes_back_moves_nothing() -> None:
+    pair = BookPair(256)
+    fill(pair, ASK, 100)
+    before = pair.words.copy()
+    pair.apply(ASK, [(100_010, 0)])
+    pair.apply(ASK, [(100_010, 2)])
+    pair.check()
+    assert (pair.words == before).all()
 
 
 @pytest.mark.parametrize("side", [BID, ASK])
-def test_a_full_pool_drops_the_worst_and_says_so(side: int) -> None:
-    pair, sign = BookPair(4), 2 * side - 1
-    fill(pair, side, 4 * layout.BLOCK_LEVELS)
+def test_a_full_side_drops_the_worst_and_says_so(side: int) -> None:
+    pair, sign = BookPair(128), 2 * side - 1
+    fill(pair, side, 128)
     worst = pair.model.prices(side)[-1]
     assert pair.word(layout.B_EVICTED) == 0
     assert pair.word(layout.B_HORIZON + side) == layout.HORIZON_OPEN[side]
     pair.set_level(side, worst + sign, 5)  # worse than everything: dropped
     assert pair.word(layout.B_HORIZON + side) == worst
-    assert len(pair.model.levels[side]) == 4 * layout.BLOCK_LEVELS
-    pair.set_level(side, worst - sign, 5)  # inside the worst block: its last level goes
+    pair.set_level(side, worst - sign, 5)  # inside: the last level goes
     assert pair.word(layout.B_HORIZON + side) == worst - sign
-    pair.set_level(side, 100_000 - sign, 5)  # best: the worst block goes, the first one is split
-    assert len(pair.model.levels[side]) == 3 * layout.BLOCK_LEVELS + 1
-    pair.set_level(1 - side, 100_000 - 2 * sign, 5)  # the other side takes the block left by a merge
+    pair.set_level(side, worst, 5)  # where one was dropped nothing is taken any more
+    pair.set_level(1 - side, 100_000 - 2 * sign, 5)  # the other side has room of its own
     pair.check()
-    assert pair.word(layout.B_EVICTED) == 2 + 2 * layout.BLOCK_LEVELS
-    assert pair.reached >= {"squeeze", "evict own side", "evict other side"}
+    assert pair.word(layout.B_EVICTED) == 3
+    assert pair.reached >= {"worst dropped", "new one dropped", "beyond the limit"}
+    pair.apply(side, [(100_000, 0), (100_000 + sign, 7), (100_000, 4)])  # full in the middle of a message
+    pair.check()
 
 
 def test_orphans_are_counted_and_change_nothing() -> None:
-    pair = BookPair(8)
+    pair = BookPair(128)
     fill(pair, ASK, 100)
+    pair.apply(ASK, [(100_010, 0)])
     before = pair.words.copy()
-    for price in (99_999, 100_005, 200_000):
+    for price in (100_010, 99_999, 100_005, 200_000):
         pair.set_level(ASK, price, 0)
     pair.set_level(BID, 5, 0)
     pair.set_level(ASK, 100_000, 1)  # the quantity it has
-    assert pair.word(layout.B_ORPHANS) == 4 == pair.model.orphans
-    before[pair.base + layout.B_ORPHANS] = 4
+    assert pair.word(layout.B_ORPHANS) == 5 == pair.model.orphans
+    before[pair.base + layout.B_ORPHANS] = 5
     assert (pair.words == before).all()
 
 
 def test_a_book_never_reset_takes_nothing() -> None:
-    words = np.zeros(layout.book_words(4), np.int64)
+    words, rows = np.zeros(layout.book_words(64), np.int64), np.zeros((SIDES, 3), layout.level_dtype)
+    rows["price"], rows["qty"] = 5, 5
+    assert COMPILED.apply_rows(words, 0, BID, rows, 3) == layout.RANK_UNCHANGED
     COMPILED.set_level(words, 0, ASK, 5, 5)
     COMPILED.set_level(words, 0, BID, 5, 0)
     assert COMPILED.best_price(words, 0, ASK) == layout.NO_PRICE
@@ -192,44 +227,54 @@ def test_a_book_never_reset_takes_nothing() -> None:
 
 
 def test_row_counts_are_cut_to_the_array() -> None:
-    pair = BookPair(4)
+    pair = BookPair(64)
     rows = np.zeros((SIDES, 3), layout.level_dtype)
     rows[ASK] = [(3, 1), (2, 1), (1, 1)]
     assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, 1_000_000) == 0
     assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, -5) == layout.RANK_UNCHANGED
-    assert COMPILED.dump_side(pair.words, pair.base, 4, ASK, rows[:, :2].copy()) == 2
     assert pair.top(ASK, 3) == [(1, 1), (2, 1), (3, 1)]
 
 
 @pytest.mark.parametrize(
     ("at", "value", "violation"),
     [
-        (layout.B_BLOCKS, 5, book_check.BOOK_WRONG_POOL),
-        (layout.B_FREE, -1, book_check.BOOK_WRONG_POOL),
-        (layout.B_FREE, 10**12, book_check.BOOK_WRONG_POOL),
-        ("id", 9, book_check.BOOK_BLOCK_SHARED),
-        ("id", -(2**63), book_check.BOOK_BLOCK_SHARED),
-        ("length", 65, book_check.BOOK_WRONG_LENGTH),
-        ("length", 0, book_check.BOOK_WRONG_LENGTH),
-        ("key", 2**40, book_check.BOOK_UNSORTED),
-        ("qty", 0, book_check.BOOK_BAD_QTY),
-        ("max", 1, book_check.BOOK_WRONG_MAX),
-        ("padding", 1, book_check.BOOK_WRONG_PADDING),
-        ("levels", 1, book_check.BOOK_WRONG_COUNT),
-        ("limit", 1, book_check.BOOK_BEYOND_LIMIT),
+        (layout.B_GROUPS, 5, book_check.BOOK_WRONG_SIZE),
+        (layout.B_LEVELS, -1, book_check.BOOK_WRONG_SIZE),
+        (layout.S_NEAR, 10**12, book_check.BOOK_WRONG_SIZE),
+        (layout.S_NEAR, -1, book_check.BOOK_WRONG_SIZE),
+        (layout.S_NEAR, 3, book_check.BOOK_WRONG_COUNT),
+        (layout.S_NEAR_LIVE, 1, book_check.BOOK_WRONG_COUNT),
+        (layout.S_LEVELS, 1, book_check.BOOK_WRONG_COUNT),
+        (layout.S_LIMIT, 1, book_check.BOOK_BEYOND_LIMIT),
+        (layout.S_CUTOFF, 100_985, book_check.BOOK_NEAR_SHORT),
+        (layout.S_CUTOFF, 1, book_check.BOOK_UNSORTED),
+        ("place", -(2**63), book_check.BOOK_WRONG_PLACE),
+        ("place", 10**9, book_check.BOOK_WRONG_PLACE),
+        ("place", layout.GROUP_ONWARD, book_check.BOOK_WRONG_PLACE),
+        ("near key", 5, book_check.BOOK_WRONG_PLACE),
+        ("key", 5, book_check.BOOK_LOST_LEVEL),
+        ("qty", -1, book_check.BOOK_BAD_QTY),
+        ("qty", 0, book_check.BOOK_DEAD_LEVEL),
+        ("onward", 1, book_check.BOOK_WRONG_CHAIN),
     ],
 )
 def test_check_names_each_violation(at: int | str, value: int, violation: int) -> None:
-    pair, room = BookPair(8), layout.directory_room(8)
-    fill(pair, ASK, 20)
-    head = layout.B_SIDE + layout.B_SIDE_WORDS
-    directory = layout.BOOK_HEADER_WORDS + 3 * room
-    pool = layout.BOOK_HEADER_WORDS + 7 * room
+    pair = BookPair(128)
+    fill(pair, ASK, 100)
+    pair.apply(ASK, [(100_000 + 10 * level, 0) for level in range(30)])
+    pair.check()
+    near = layout.BOOK_HEADER_WORDS + 2 * layout.SIEVE_LEVELS
+    near += 2 * layout.NEAR_LEVELS + layout.book_groups(128) * layout.GROUP_WORDS
+    table = near + 2 * layout.NEAR_LEVELS
+    far = table + int(np.argmax(pair.table(ASK)[:, : layout.GROUP_WORDS].ravel() == 100_990))
+    assert pair.word(far) == 100_990
     places = {
-        "id": directory + room, "length": directory + 2 * room, "max": directory, "key": pool + 3,
-        "qty": pool + layout.BLOCK_LEVELS + 3, "padding": pool + 25, "levels": head + layout.S_LEVELS,
-        "limit": head + layout.S_LIMIT,
+        "place": near + layout.NEAR_LEVELS, "near key": near, "key": far, "qty": far + layout.GROUP_QTY,
+        "onward": table + layout.GROUP_ONWARD,
     }  # fmt: skip
-    pair.words[pair.base + (at if isinstance(at, int) else places[at])] = value
-    assert COMPILED.check_book(pair.words, pair.base, 8) == violation
-    assert PLAIN.check_book(pair.words, pair.base, 8) == violation
+    in_side = layout.B_SIDE + layout.B_SIDE_WORDS
+    if isinstance(at, int):
+        places[str(at)] = at if at in (layout.B_GROUPS, layout.B_LEVELS) else in_side + at
+    pair.words[pair.base + places[str(at)]] = value
+    assert COMPILED.check_book(pair.words, pair.base, 128) == violation
+    assert PLAIN.check_book(pair.words, pair.base, 128) == violation

@@ -8,38 +8,52 @@ from ringbook.engine import layout
 from ringbook.engine.layout import ASK, SIDES
 
 from .book_bench import COMPILED, BookPair, burst, fill, plain, warm
+from .plain import group_of
 
 MUTANTS = [
-    ("find_block", "return min(low + ", "return min("),
-    ("find_block", "low += half *", "low -= half *"),
-    ("rank_at", "position = count_block(words, first, key)", "position = 0"),
-    ("set_at", "if words[at] != key:", "if words[at] < key:"),
-    ("set_at", "if position == length and length > 0:", "if position == length and length > 30:"),
-    ("set_at", "remove_word(words, first, position, KEY_NONE)", "remove_word(words, first, position, 0)"),
-    ("set_at", "remove_word(words, first + BLOCK_LEVELS, position, 0)", "pass"),
-    ("edit_at", "grows & (length == BLOCK_LEVELS)", "grows & (length > BLOCK_LEVELS)"),
-    ("edit_at", "position == length - 1", "position == length"),
-    ("write_top", "words[lengths] + words[lengths + 1] >= n", "words[lengths] > 0"),
-    ("write_top", "i < held else next_key", "i <= held else next_key"),
-    ("edit_at", "<= MERGE_LEVELS", "< MERGE_LEVELS"),
-    ("edit_at", "orphan * 2 * BLOCK_LEVELS", "0"),
-    ("edit_at", "i64(held != qty)", "1"),
-    ("edit_at", "(max(min(qty, 1), 0) - 1)", "0"),
-    ("edit_at", "key, step, KEY_NONE)", "key, step, 0)"),
-    ("edit_at", "words[base + B_ORPHANS] += orphan", "pass"),
-    ("apply_rows", "min(best, key if", "max(best, key if"),
-    ("apply_rows", "blocks = words[used]", "pass"),
-    ("apply_rows", "next_block = find_block(words, directory, blocks, next_key)\n        else", "pass\n        else"),
-    ("apply_rows", "rank = min(rank, rank_at", "rank = max(rank, rank_at"),
-    ("put_level", "if position == length:", "if position > length:"),
-    ("split_block", "fill_words(words, left + cut, moved, KEY_NONE)", "pass"),
-    ("shrink_block", "if length == 0:", "if length < 0:"),
-    ("merge_blocks", "words[directory + block] = words[directory + block + 1]", "pass"),
-    ("evict_block", "words[directory + last - 1]", "words[directory + last - 2]"),
-    ("squeeze_level", "S_LEVELS] -= 1", "S_LEVELS] -= 0"),
-    ("append_level", "key > words[head + S_LIMIT]", "key < words[head + S_LIMIT]"),
-    ("rank_of", "(before < block)", "(before <= block)"),
-    ("write_top", "min(n - done", "min(n"),
+    ("find_place", "if words[first + GROUP_ONWARD] == 0:", "if True:"),
+    ("find_place", "group + 1 if group + 1 < groups else 0", "group + 1"),
+    ("take_place", "words[first + GROUP_ONWARD] += 1", "pass"),
+    ("free_place", "words[table + group * GROUP_WORDS + GROUP_ONWARD] -= 1", "pass"),
+    ("free_place", "words[at], words[at + GROUP_QTY] = KEY_FREE, 0", "words[at] = KEY_FREE"),
+    ("worst_place", "words[at] > words[worst]", "words[at] < words[worst]"),
+    ("tidy_near", "== 0:", "== 1:"),
+    ("tidy_near", "passed = surplus", "passed = 0"),
+    ("tidy_near", "words[head + S_CUTOFF] = words[near]", "pass"),
+    ("add_near", "if key > words[head + S_CUTOFF]:", "if False:"),
+    ("add_near", "words[u64(entry - 1)] < key", "words[u64(entry - 1)] > key"),
+    ("add_near", "words[u64(entry + NEAR_LEVELS)] = words[u64(entry + NEAR_LEVELS - 1)]", "pass"),
+    ("add_near", "words[head + S_NEAR_LIVE] += 1", "pass"),
+    ("near_rank", "] > 0)", "] >= 0)"),
+    ("near_rank", "< key:", "<= key:"),
+    ("sieve_levels", "found &= found - 1", "found = 0"),
+    ("sieve_levels", "high + 1)", "high)"),
+    ("enter_sieved", "if rank < taken:", "if rank < taken - 1:"),
+    ("enter_sieved", "taken - 1 - rank", "rank"),
+    ("enter_sieved", "words[slot] = KEY_NONE", "pass"),
+    ("fill_near", "high if taken == count else", "high if taken != count else"),
+    ("fill_near", "low + 1, high", "low + 2, high"),
+    ("fill_near", "span >>= 1", "break"),
+    ("write_top", "done += i64(qty > 0)", "done += 1"),
+    ("best_price", "== 0:\n        entry -= 1", "== -1:\n        entry -= 1"),
+    ("move_limit", "S_LIMIT] = key - 1", "S_LIMIT] = key"),
+    ("make_room", "key > words[worst]", "key < words[worst]"),
+    ("make_room", "words[worst] <= words[head + S_CUTOFF]", "True"),
+    ("reset_level", "elif qty == 0:", "elif False:"),
+    ("reset_level", "i64((held | qty) == 0)", "0"),
+    ("change_level", "S_LEVELS] >= words[base + B_LEVELS]", "S_LEVELS] > words[base + B_LEVELS]"),
+    ("change_level", "key > words[head + S_LIMIT]", "False"),
+    ("change_level", "if key <= words[head + S_CUTOFF]:", "if key < words[head + S_CUTOFF]:"),
+    ("settle_side", "elif live < words[base + B_FLOOR]:", "elif live < 0:"),
+    ("settle_side", "if live == words[head + S_LEVELS]:", "if live > words[head + S_LEVELS]:"),
+    ("apply_rows", "(levels + count <= words[base + B_LEVELS])", "(levels <= words[base + B_LEVELS])"),
+    ("apply_rows", "-i64(goes_on == 0)", "-1"),
+    ("apply_rows", "is_live | (is_known & is_near)", "is_live"),
+    ("apply_rows", "step & -(is_near & is_known)", "step & -is_near"),
+    ("apply_rows", "orphans += i64((held | wanted) == 0)", "pass"),
+    ("apply_rows", "min(best, key if held != wanted else KEY_NONE)", "max(best, key if held != wanted else KEY_NONE)"),
+    ("apply_rows", "is_changed = change_level(", "is_changed = 0 * change_level("),
+    ("apply_rows", "cutoff, live = words[head + S_CUTOFF], i64(0)\n    words", "live = i64(0)\n    words"),
 ]  # fmt: skip
 
 
@@ -64,13 +78,7 @@ def exercise(pair: BookPair) -> None:
                     drop(pair, side, price, place % 2)
             pair.check()
     pair.reset()
-    fill(pair, ASK, 2 * layout.BLOCK_LEVELS)
-    prices = pair.model.prices(ASK)
-    for pair_of in zip(prices[: layout.BLOCK_LEVELS], prices[layout.BLOCK_LEVELS :], strict=True):
-        for price in pair_of:  # both blocks shrink alike, from their best level on, until they are one
-            pair.apply(ASK, [(price, 0)])
-            pair.check()
-    fill(pair, ASK, 300, 20)
+    fill(pair, ASK, pair.levels + 40, 20)  # beyond what there is room for
     pair.set_level(ASK, max(pair.model.levels[ASK]) - 1, 5)
     pair.check()
 
@@ -87,18 +95,85 @@ def drop(pair: BookPair, side: int, price: int, as_row: int) -> None:
         pair.set_level(side, price, 0)
 
 
+def eat(pair: BookPair, side: int, step: int = 9) -> None:
+    """Delete every level, best first, so many at a time."""
+    prices = pair.model.prices(side)
+    for first in range(0, len(prices), step):
+        pair.apply(side, [(price, 0) for price in prices[first : first + step]])
+        pair.check()
+        cutoff = pair.side_word(side, layout.S_CUTOFF)
+        if cutoff != layout.KEY_NONE and first % 2:  # a new level just where the near part ends
+            for way in (pair.set_level, lambda side, price, qty: pair.apply(side, [(price, qty)])):
+                for qty in (5, 0):
+                    way(side, cutoff * (2 * side - 1), qty)
+                    pair.check()
+
+
 def exercise_deep(pair: BookPair) -> None:
-    """A side with more blocks than one search step counts."""
-    fill(pair, ASK, 75 * layout.BLOCK_LEVELS)
-    pair.set_level(ASK, 100_000 + 10 * 70 * layout.BLOCK_LEVELS, 0)
-    pair.check()
+    """A side of many levels, eaten up from the touch and rising again: the near part runs dry and over."""
+    fill(pair, ASK, 300, 3)
+    for step in range(16):
+        held = pair.model.prices(ASK)
+        pair.apply(ASK, [(level, 0) for level in held[step % 3 :: 1 + step % 2][:23]])
+        pair.apply(ASK, [(level, 9) for level in held[4:12:2]])
+        pair.apply(ASK, [(held[0] - 1, 0), (held[-1] + 1, 0)])
+        pair.check()
+        if step % 4 == 3:
+            price, *held = pair.model.prices(ASK)
+            better = [(price - 2 * ticks, 4) for ticks in range(1, 30)]
+            pair.apply(ASK, better + [(held[rank] + 1, 4) for rank in (15, 25, 35, 45, 55, 62)])
+            pair.check()
+    for worst in (150, 100, 50, 25):  # until all that is left is near
+        pair.apply(ASK, [(level, 0) for level in pair.model.prices(ASK)[worst:]])
+        pair.check()
+    fill(pair, ASK, 300, 3)
+    eat(pair, ASK)
+    far = [(1000 + 10_000 * level, 1) for level in range(90)]  # what is looked at becomes wide
+    dense = [(1_000_000 + level, 2) for level in range(400)]  # and then holds more than the sieve
+    for side in range(SIDES):
+        pair.apply(side, [(price * (2 * side - 1), qty) for price, qty in far + dense])
+        pair.check()
+        eat(pair, side, 7)
+
+
+def exercise_crowd(pair: BookPair) -> None:
+    """Levels that all belong to one group, so that their searches go on, near the touch and far from it."""
+    groups = layout.book_groups(pair.levels)
+    crowd = [price for price in range(1, 3000) if group_of(price, groups) == groups - 2][:24]
+    for beyond in (0, 100):
+        pair.reset()
+        pair.apply(ASK, [(-level, 1) for level in range(beyond)])
+        for rows in (crowd[:16], crowd[3:6] + crowd[17:22], crowd):
+            pair.apply(ASK, [(price, 3) for price in rows])
+            pair.check()
+            pair.apply(ASK, [(price, 0) for price in rows[::2]])
+            pair.check()
+        for price in crowd:
+            pair.set_level(ASK, price, price % 3)
+            pair.check()
+
+
+def exercise_full(pair: BookPair) -> None:
+    """A side that is full while all of it is near, whose worst go as better ones come."""
+    for price in range(200, 80, -1):
+        pair.set_level(ASK, price, 2)
+        if price % 7 == 0:
+            pair.check()
+    dropped = 81 + pair.levels
+    for price in (90, 95, dropped, dropped - 1, dropped + 1):
+        pair.set_level(ASK, price, 0)
+    for price in range(dropped + 3, dropped - 4, -1):
+        pair.set_level(ASK, price, 3)
+        pair.check()
 
 
 def survives(kernels: SimpleNamespace) -> bool:
     try:
-        exercise(BookPair(4, kernels))
-        exercise_deep(BookPair(80, kernels))
-    except (AssertionError, IndexError):
+        exercise(BookPair(64, kernels))
+        exercise_deep(BookPair(640, kernels))
+        exercise_crowd(BookPair(256, kernels))
+        exercise_full(BookPair(64, kernels))
+    except (AssertionError, IndexError, OverflowError):
         return False
     return True
 

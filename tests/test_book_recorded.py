@@ -7,7 +7,6 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
 import orjson
 import pytest
 
@@ -60,7 +59,7 @@ def test_recorded_book_equals_the_dict(name: str) -> None:
     if not (RECORDINGS / name).is_file():
         pytest.skip(f"no recording {name} in {RECORDINGS}; set RINGBOOK_RECORDINGS")
     warm()
-    pair, messages = BookPair(layout.BOOK_BLOCKS_DEFAULT), 0
+    pair, messages = BookPair(layout.BOOK_LEVELS_DEFAULT), 0
     for messages, depth in enumerate(depths(RECORDINGS / name)):
         for side, key in ((BID, "b"), (ASK, "a")):
             rows = [(mantissa(price), mantissa(qty)) for price, qty in depth[key]]
@@ -73,4 +72,4 @@ def test_recorded_book_equals_the_dict(name: str) -> None:
     assert min(len(levels) for levels in pair.model.levels) > 500
     assert pair.word(layout.B_ORPHANS) == pair.model.orphans > 0
     assert pair.word(layout.B_EVICTED) == 0
-    assert np.count_nonzero(pair.words) * layout.WORD_BYTES < 1 << 20
+    assert layout.book_words(layout.BOOK_LEVELS_DEFAULT) * layout.WORD_BYTES < 1 << 20

@@ -51,8 +51,8 @@ ROWS: dict[str, tuple[list[str], list[str]]] = {
          "test_config.py::test_every_range_has_both_ends"],
     ),
     "full book": (
-        [f"{layout.BOOK_BLOCKS_DEFAULT * layout.BLOCK_LEVELS:,} levels"],
-        ["test_book.py::test_a_full_pool_drops_the_worst_and_says_so",
+        [f"{layout.BOOK_LEVELS_DEFAULT:,} levels"],
+        ["test_book.py::test_a_full_side_drops_the_worst_and_says_so",
          "test_bounds_feed.py::test_levels_that_were_dropped_are_counted"],
     ),
     "levels in a frame": (

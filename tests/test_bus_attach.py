@@ -16,7 +16,7 @@ from ringbook.io.errors import BusNotFound, BusRefused, DirectoryRefused
 
 from .bus_tools import publish_book
 
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 4, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 4, "top_n": 5, "book_levels": 64}
 FIELDS = layout.header_dtype.fields
 
 
@@ -59,7 +59,7 @@ def test_a_sound_bus(home: Path) -> None:
         ("slot_count", -4, "slot_count"),
         ("top_n", 0, "top_n was 0"),
         ("symbol_capacity", 1 << 40, "symbol_capacity"),
-        ("book_blocks", -1, "book_blocks"),
+        ("book_levels", -1, "book_levels"),
         ("slot_count", 8, "expected"),
         ("file_bytes", 1, "file_bytes was 1"),
         ("slot_bytes", 8, "slot_bytes was 8"),

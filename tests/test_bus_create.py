@@ -22,7 +22,7 @@ from ringbook.io.errors import (
 )
 from ringbook.io.memory_bus import MemoryBus
 
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 4, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 4, "top_n": 5, "book_levels": 64}
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_memory_bus_has_the_same_table() -> None:
         "symbol_count",
         "symbol_rows",
     ):
-        assert hasattr(MemoryBus(4, 1, 1, 4), name)
+        assert hasattr(MemoryBus(4, 1, 1, 64), name)
         assert name in dir(bus.WriterBus) or name in bus.WriterBus.__init__.__code__.co_names
 
 
@@ -156,7 +156,7 @@ def test_a_bus_larger_than_memory_is_refused_before_anything_breaks(tmp_path: Pa
         if free.f_bavail * free.f_frsize > 100e9:
             pytest.skip("more memory here than a bus can ask for")
         with pytest.raises(NoSpace):
-            bus.create("a", directory=home, venue="t", symbol_capacity=65536, book_blocks=4096, slot_count=4)
+            bus.create("a", directory=home, venue="t", symbol_capacity=65536, book_levels=65536, slot_count=4)
         assert list(home.iterdir()) == []
     finally:
         for path in home.iterdir():

@@ -19,7 +19,7 @@ from ringbook.io.reader import join
 
 from .bus_tools import publish_book
 
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 64, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 64, "top_n": 5, "book_levels": 64}
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from .bus_tools import publish_book
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can start processes of other users")
 GROUP, MEMBER, STRANGER = 54321, 54322, 54323
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_levels": 64}
 
 
 @pytest.fixture

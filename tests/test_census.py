@@ -17,7 +17,7 @@ from ringbook.io.show import user_of
 from .bus_tools import publish_book
 from .command import run
 
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_levels": 64}
 
 
 @pytest.fixture

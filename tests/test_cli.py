@@ -125,7 +125,7 @@ def test_a_bus_folder_that_cannot_be_used_is_explained(home, capsys):
 
 @pytest.mark.usefixtures("without_venue")
 def test_a_bus_with_a_living_owner_is_refused(home, capsys):
-    with bus.create("full", directory=home, venue="test", symbol_capacity=1, slot_count=4, book_blocks=4):
+    with bus.create("full", directory=home, venue="test", symbol_capacity=1, slot_count=4, book_levels=64):
         code, _, told = follow_nothing(capsys)
     assert code == 1
     assert f"owned by pid {os.getpid()}" in told and "choose another bus name" in told

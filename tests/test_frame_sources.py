@@ -94,7 +94,7 @@ class Script:
 
 
 def make() -> tuple[Feed, Script]:
-    bus, script, venue = MemoryBus(64, 5, 2, 8), Script(), get_venue("binance-spot")
+    bus, script, venue = MemoryBus(64, 5, 2, 128), Script(), get_venue("binance-spot")
     pipeline = Pipeline(
         bus.words, bus.ctl, bus.geo, "binance",
         route_count=16, injected_clock=True, pending_words=256, max_message_bytes=MAX_BYTES,

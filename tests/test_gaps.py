@@ -17,7 +17,7 @@ from ringbook.io.reader import join
 
 from .command import run
 
-SMALL = {"venue": "test", "symbol_capacity": 4, "slot_count": 64, "top_n": 1, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 4, "slot_count": 64, "top_n": 1, "book_levels": 64}
 NS = 1_000_000_000
 BEGIN_NS = 1_790_000_000 * NS
 

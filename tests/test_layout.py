@@ -18,7 +18,7 @@ old_health:128:8 blind_ns:136:8 status_detail:144:8
 """
 FILE_HEADER_PICTURE = """
 magic:0:8 layout_major:8:4 layout_minor:12:4 byte_order:16:8 schema_hash:24:8 file_bytes:32:8 slot_count:40:8
-top_n:48:8 symbol_capacity:56:8 book_blocks:64:8 slot_bytes:72:8 symbols_off:80:8 counters_off:88:8
+top_n:48:8 symbol_capacity:56:8 book_levels:64:8 slot_bytes:72:8 symbols_off:80:8 counters_off:88:8
 histograms_off:96:8 board_off:104:8 ring_off:112:8 books_off:120:8 scratch_off:128:8 ledger_off:136:8 generation:256:8
 prev_last_seq:264:8 first_seq:272:8 created_ns:280:8 pid:288:8 pid_namespace:296:8 start_ticks:304:8
 boot_id:312:16 venue:328:32 init_state:384:8 symbol_count:392:8 features:400:8 head:512:8 heartbeat_ns:640:8
@@ -189,7 +189,7 @@ shapes = st.tuples(
     st.integers(1, 24).map(lambda power: 1 << power),
     st.integers(1, layout.TOP_N_MAX),
     st.integers(1, 65536),
-    st.integers(4, layout.BOOK_BLOCKS_MAX),
+    st.integers(layout.BOOK_LEVELS_MIN, layout.BOOK_LEVELS_MAX),
 )
 
 
@@ -208,7 +208,7 @@ def test_parts_are_page_aligned_never_overlap_and_fill_the_file(shape):
 
 @given(shapes)
 def test_strides_hold_what_they_carry(shape):
-    slot_count, top_n, _, blocks = shape
+    slot_count, top_n, _, levels = shape
     geo = layout.geometry(*shape)
     assert geo[layout.GEO_SLOT_MASK] == slot_count - 1
     assert geo[layout.GEO_SLOT_WORDS] * layout.WORD_BYTES == layout.record_dtype(top_n).itemsize
@@ -216,7 +216,7 @@ def test_strides_hold_what_they_carry(shape):
     assert geo[layout.GEO_BOARD_STRIDE] == layout.BOARD_HEADER_WORDS + cells
     for stride in (layout.GEO_SLOT_WORDS, layout.GEO_BOARD_STRIDE, layout.GEO_BOOK_STRIDE):
         assert geo[stride] * layout.WORD_BYTES % layout.LINE_BYTES == 0
-    assert geo[layout.GEO_BOOK_STRIDE] >= layout.BOOK_HEADER_WORDS + layout.BLOCK_WORDS * blocks
+    assert geo[layout.GEO_BOOK_STRIDE] >= layout.BOOK_HEADER_WORDS + 4 * levels
 
 
 @pytest.mark.parametrize(
@@ -230,8 +230,8 @@ def test_strides_hold_what_they_carry(shape):
         ((16, 51, 1), "top_n was 51"),
         ((16, 20, 0), "symbol_capacity was 0, expected 1..65536"),
         ((16, 20, 65537), "symbol_capacity was 65537"),
-        ((16, 20, 1, 3), "book_blocks was 3, expected 4..4096"),
-        ((16, 20, 1, 4097), "book_blocks was 4097"),
+        ((16, 20, 1, 63), "book_levels was 63, expected 64..65536"),
+        ((16, 20, 1, 65537), "book_levels was 65537"),
     ],
 )
 def test_geometry_says_what_was_found_and_expected(shape, message):
@@ -246,7 +246,7 @@ def test_default_bus_fits_a_small_dev_shm():
 
 
 def test_a_full_book_stays_below_one_megabyte():
-    assert layout.book_words(layout.BOOK_BLOCKS_DEFAULT) * layout.WORD_BYTES < 1_000_000
+    assert layout.book_words(layout.BOOK_LEVELS_DEFAULT) * layout.WORD_BYTES < 1_000_000
 
 
 def test_histogram_buckets_cover_int64():

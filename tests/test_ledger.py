@@ -31,7 +31,7 @@ class Rig:
     """A bus in memory, its pipeline, three symbols with diff streams."""
 
     def __init__(self) -> None:
-        self.bus = MemoryBus(slot_count=16, top_n=1, symbol_capacity=SYMBOLS, book_blocks=4)
+        self.bus = MemoryBus(slot_count=16, top_n=1, symbol_capacity=SYMBOLS, book_levels=64)
         self.pipeline = Pipeline(
             self.bus.words, self.bus.ctl, self.bus.geo, "binance", route_count=16, pending_words=64
         )

@@ -22,7 +22,7 @@ WAIT_S = 60.0
 @pytest.fixture
 def writer():
     """A writer's bus with two symbols."""
-    with create("live", venue="test", symbol_capacity=4, slot_count=64, top_n=3, book_blocks=4) as bus:
+    with create("live", venue="test", symbol_capacity=4, slot_count=64, top_n=3, book_levels=64) as bus:
         for symbol in (b"AAA", b"BBB"):
             bus.add_symbol(symbol, "test", 2, 3, 1, 1)
         yield bus
@@ -82,7 +82,9 @@ def test_a_drain_goes_on_with_the_next_writer_and_knows_new_rows(writer):
         news = drain.news()
         assert news.digits == (4, 1) and news.tops.price.tolist() == [[500, 501]]
         writer.close()
-        with create("live", venue="test", symbol_capacity=4, slot_count=64, top_n=3, book_blocks=4) as second:
+        with create(
+            "live", venue="test", symbol_capacity=4, slot_count=64, top_n=3, book_levels=64
+        ) as second:
             second.add_symbol(b"CCC", "test", 4, 1, 1, 1)
             publish_book(second, 0, 700)
             news = drain.news()

@@ -156,7 +156,7 @@ def test_five_hundred_symbols_start_and_start_over() -> None:
         async with crowd() as urls, aiohttp.ClientSession() as session:
             symbols = [f"M{number:04d}USDT" for number in range(SYMBOLS)]
             facts = {
-                "venue": "binance-spot", "symbols": symbols, "bus": "t-crowd", "slots": 1024, "book_blocks": 8,
+                "venue": "binance-spot", "symbols": symbols, "bus": "t-crowd", "slots": 1024, "book_levels": 128,
                 "symbol_capacity": SYMBOLS, "streams": ["depth@100ms"], "snapshot_limit": 100,
                 "stale_floor_s": 60.0, "pending_words": 4096, **urls,
             }  # fmt: skip

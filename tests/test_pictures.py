@@ -173,7 +173,7 @@ def writer(tmp_path: Path) -> Iterator[bus.WriterBus]:
     tmp_path.chmod(0o700)
     capacity = SYMBOLS_MOST + 5
     with bus.create(
-        "a", directory=tmp_path, venue="test", symbol_capacity=capacity, slot_count=16, book_blocks=4
+        "a", directory=tmp_path, venue="test", symbol_capacity=capacity, slot_count=16, book_levels=64
     ) as w:
         w.add_symbol(b"BTCUSDT", "test", 2, 3, 1, 1)
         w.add_symbol(b"<i>", "test", 2, 3, 1, 1)

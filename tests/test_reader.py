@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ringbook
 from ringbook.engine import layout
-from ringbook.engine.kernels import book, book_area, cursor
+from ringbook.engine.kernels import book, book_apply, book_area, cursor
 from ringbook.engine.layout import ASK, BID
 from ringbook.io import bus, views
 from ringbook.io.errors import BookBusy, BookNotLive, RingbookError, SymbolNotFound
@@ -32,7 +32,7 @@ def home(tmp_path: Path) -> Path:
 def writer(home: Path) -> Iterator[bus.WriterBus]:
     """A running bus "a" with BTCUSDT and ETHUSDT, ring of 16."""
     with bus.create(
-        "a", directory=home, venue="test", symbol_capacity=4, slot_count=16, book_blocks=8
+        "a", directory=home, venue="test", symbol_capacity=4, slot_count=16, book_levels=128
     ) as made:
         made.add_symbol(b"BTCUSDT", "test", 2, 3, 1, 1)
         made.add_symbol(b"ETHUSDT", "test", 4, 0, 1, 1)
@@ -107,11 +107,11 @@ def test_a_bus_without_symbols(home: Path) -> None:
 def fill_full_book(writer: bus.WriterBus, symbol_id: int, levels: int) -> int:
     """Write a full book with `levels` a side through the book's own kernels; returns its base."""
     base = int(writer.geo[layout.GEO_BOOKS] + symbol_id * writer.geo[layout.GEO_BOOK_STRIDE])
-    book.book_reset(writer.words, base, int(writer.geo[layout.GEO_BOOK_BLOCKS]))
+    book.book_reset(writer.words, base, int(writer.geo[layout.GEO_BOOK_LEVELS]), 20)
     book_area.book_begin(writer.words, base)
     for level in range(levels):
-        book.set_level(writer.words, base, BID, 1000 - level, 5)
-        book.set_level(writer.words, base, ASK, 1001 + level, 6)
+        book_apply.set_level(writer.words, base, BID, 1000 - level, 5)
+        book_apply.set_level(writer.words, base, ASK, 1001 + level, 6)
     book_area.book_end(writer.words, base, 77, 770, time.time_ns(), 0, layout.LIVE)
     return base
 

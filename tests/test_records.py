@@ -65,7 +65,7 @@ def reader(tmp_path: Path) -> Iterator[Bus]:
     """A reader of a bus with a record of every kind."""
     tmp_path.chmod(0o700)
     with bus.create(
-        "a", directory=tmp_path, venue="test", symbol_capacity=4, slot_count=16, book_blocks=4
+        "a", directory=tmp_path, venue="test", symbol_capacity=4, slot_count=16, book_levels=64
     ) as writer:
         writer.add_symbol(b"BTCUSDT", "test", 2, 3, 1, 1)
         writer.add_symbol(b"ETHUSDT", "test", 4, 0, 1, 1)

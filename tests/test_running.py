@@ -43,7 +43,7 @@ def writer(tmp_path: Path) -> Iterator[bus.WriterBus]:
     """A running bus "a" with two symbols and a ring of 64."""
     tmp_path.chmod(0o700)
     with bus.create(
-        "a", directory=tmp_path, venue="test", symbol_capacity=4, slot_count=64, book_blocks=4
+        "a", directory=tmp_path, venue="test", symbol_capacity=4, slot_count=64, book_levels=64
     ) as made:
         made.add_symbol(b"BTCUSDT", "test", 2, 3, 1, 1)
         made.add_symbol(b"ETHUSDT", "test", 2, 3, 1, 1)

@@ -52,7 +52,7 @@ OTHERS = (
              "        if verdict != SYNC_DROP:")),
            "and wrong"),
     Mutant("a snapshot goes on top of the old book",
-           (("snapshot", "    book_reset(words, base, blocks)\n", ""),), "and wrong"),
+           (("snapshot", "    book_reset(words, base, levels, floor)\n", ""),), "and wrong"),
 )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from ringbook.io.reader import join
 
 from .bus_tools import publish_book
 
-SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_blocks": 4}
+SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_levels": 64}
 PAGE = 4096
 RING_BYTES = int(layout.geometry(16, 5, 2, 4)[layout.GEO_WORDS]) * 8
 
@@ -50,7 +50,7 @@ def test_a_file_system_that_is_too_small(mounted: Callable) -> None:
     home = mounted("tmpfs", "size=2m,mode=0700")
     with pytest.raises(NoSpace) as caught:
         bus.create("a", directory=home, venue="test", symbol_capacity=8, slot_count=16_384)
-    needed = int(layout.geometry(16_384, 20, 8, layout.BOOK_BLOCKS_DEFAULT)[layout.GEO_WORDS]) * 8
+    needed = int(layout.geometry(16_384, 20, 8, layout.BOOK_LEVELS_DEFAULT)[layout.GEO_WORDS]) * 8
     # The lock file holds a pid, one page of the two megabytes.
     assert f"has 2.1 MB free ({(2 << 20) - PAGE} bytes), the bus needs" in str(caught.value)
     assert f"({needed} bytes)" in str(caught.value)

@@ -94,7 +94,7 @@ def test_a_closed_engine_is_shown_as_such(home: Path) -> None:  # noqa: F811
 def crowd(home: Path):  # noqa: F811
     """A bus with 500 symbols, some of them unwell."""
     with bus.create(
-        "crowd", directory=home, venue="test", symbol_capacity=500, slot_count=1024, top_n=1, book_blocks=4
+        "crowd", directory=home, venue="test", symbol_capacity=500, slot_count=1024, top_n=1, book_levels=64
     ) as made:
         for symbol_id in range(500):
             made.add_symbol(b"S%03dUSDT" % symbol_id, "test", 2, 3, 1, 1)

@@ -21,7 +21,7 @@ from ..kernels import decode_all, make_feed
 from ..rust_offline import stream
 from .job import PASSES, TOP, Job, digest, sampled
 
-BLOCKS = layout.BOOK_BLOCKS_DEFAULT
+BLOCKS = layout.BOOK_LEVELS_DEFAULT
 LOOPED, CALLED = "ours", "ours, called from Python for each message"
 
 

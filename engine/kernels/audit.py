@@ -7,15 +7,13 @@ hold the same levels as far as both are known completely. Nothing here changes t
 from .. import layout
 from ..jit import Frame, Rows, i64, kernel, void, words_in, words_out
 from ..layout import (
+    B_GROUPS,
     B_HORIZON,
-    B_SIDE,
-    B_SIDE_WORDS,
-    BLOCK_LEVELS,
-    BLOCK_WORDS,
-    BOOK_HEADER_WORDS,
-    DIRECTORY_STEP,
+    GROUP_LEVELS,
+    GROUP_QTY,
+    GROUP_WORDS,
     KEY_NONE,
-    S_BLOCKS,
+    NEAR_LEVELS,
     SIDES,
 )
 from ..workspace import (
@@ -40,6 +38,9 @@ from ..workspace import (
 )
 from .apply import RULE_WORD
 from .book_apply import apply_rows
+from .book_near import near_of
+from .book_table import qty_of
+from .decimals import Triple
 from .emit import book_of, state_of
 from .pending import pending_of, restore_diff
 from .snapshot import fill_book
@@ -57,57 +58,33 @@ AUDIT_NO_ROOM = 5  # more diffs came than there is room for
 LEVELS, DIFFERENT, FIRST_SIDE, FIRST_PRICE, FIRST_HELD, FIRST_TRUE = range(6)
 
 
-@kernel(i64(words_in, i64, i64, i64))
-def has_place(words, base, side, place):
-    """Return 1 while a place is not behind the last block of its side.
+@kernel(Triple(words_in, i64, words_in, i64, i64, i64, i64))
+def count_differences(words, base, others, other_base, side, bound, is_missing_only):
+    """Look every level of one book up in another.
 
-    words  int64[:]
-    base   first word of the book
-    side   BID or ASK
-    place  block in the directory * BLOCK_LEVELS + position in the block, 0 or more
+    words            int64[:], the book whose levels are looked up
+    base             its first word
+    others           int64[:], the book they are looked up in
+    other_base       its first word
+    side             BID or ASK
+    bound            worst key up to which both are known completely
+    is_missing_only  1: only those are counted that the other book does not have
+    Returns          (levels counted, those with another quantity there, best key of these or KEY_NONE)
     """
-    return i64(place // BLOCK_LEVELS < words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS])
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def place_word(words, base, side, place):
-    """Return the word that holds the key at a place; its quantity lies BLOCK_LEVELS further.
-
-    words  int64[:]
-    base   first word of the book
-    side   BID or ASK
-    place  as in has_place, which said yes
-    """
-    room = (words[base + layout.B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    block_id = words[base + BOOK_HEADER_WORDS + (3 * side + 1) * room + place // BLOCK_LEVELS]
-    return base + BOOK_HEADER_WORDS + 7 * room + block_id * BLOCK_WORDS + place % BLOCK_LEVELS
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def place_key(words, base, side, place):
-    """Return the key at a place of a side, KEY_NONE behind the last.
-
-    words  int64[:]
-    base   first word of the book
-    side   BID or ASK
-    place  as in has_place
-    """
-    return words[place_word(words, base, side, place)] if has_place(words, base, side, place) else KEY_NONE
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def next_place(words, base, side, place):
-    """Return the place behind a place.
-
-    words  int64[:]
-    base   first word of the book
-    side   BID or ASK
-    place  as in has_place, which said yes
-    """
-    room = (words[base + layout.B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    block, position = place // BLOCK_LEVELS, place % BLOCK_LEVELS
-    length = words[base + BOOK_HEADER_WORDS + (3 * side + 2) * room + block]
-    return place + 1 if position + 1 < length else (block + 1) * BLOCK_LEVELS
+    groups, other_groups = words[base + B_GROUPS], others[other_base + B_GROUPS]
+    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    other_table = near_of(other_base, side, other_groups) + 2 * NEAR_LEVELS
+    levels, different, best = i64(0), i64(0), i64(KEY_NONE)
+    for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
+        for at in range(first, first + GROUP_LEVELS):
+            key, qty = words[at], words[at + GROUP_QTY]
+            if qty > 0 and key <= bound:
+                other_qty = qty_of(others, other_table, other_groups, key)
+                if other_qty == 0 or not is_missing_only:
+                    levels += 1
+                    different += i64(other_qty != qty)
+                    best = min(best, key if other_qty != qty else KEY_NONE)
+    return levels, different, best
 
 
 @kernel(void(words_in, i64, words_in, i64, i64, words_out, i64))
@@ -123,26 +100,20 @@ def compare_side(held, held_base, true, true_base, side, found, at):
     at         first of six words: levels and differences are added; of the first difference side, price
                and both quantities are set, 0 where the level is absent
     """
-    sign, here, there = 2 * side - 1, i64(0), i64(0)
+    sign = 2 * side - 1
     bound = min(sign * held[held_base + B_HORIZON + side], sign * true[true_base + B_HORIZON + side])
-    while True:
-        held_key = place_key(held, held_base, side, here)
-        true_key = place_key(true, true_base, side, there)
-        key, held_qty, true_qty = min(held_key, true_key), i64(0), i64(0)
-        if key > bound or key == KEY_NONE:
-            return
-        if held_key == key:
-            held_qty = held[place_word(held, held_base, side, here) + BLOCK_LEVELS]
-            here = next_place(held, held_base, side, here)
-        if true_key == key:
-            true_qty = true[place_word(true, true_base, side, there) + BLOCK_LEVELS]
-            there = next_place(true, true_base, side, there)
-        found[at + LEVELS] += 1
-        if held_qty != true_qty:
-            if found[at + DIFFERENT] == 0:
-                found[at + FIRST_SIDE], found[at + FIRST_PRICE] = side, sign * key
-                found[at + FIRST_HELD], found[at + FIRST_TRUE] = held_qty, true_qty
-            found[at + DIFFERENT] += 1
+    levels, different, best = count_differences(true, true_base, held, held_base, side, bound, 0)
+    more, missing, first = count_differences(held, held_base, true, true_base, side, bound, 1)
+    key = min(best, first)
+    if found[at + DIFFERENT] == 0 and different + missing > 0:
+        held_groups, true_groups = held[held_base + B_GROUPS], true[true_base + B_GROUPS]
+        held_table = near_of(held_base, side, held_groups) + 2 * NEAR_LEVELS
+        true_table = near_of(true_base, side, true_groups) + 2 * NEAR_LEVELS
+        found[at + FIRST_SIDE], found[at + FIRST_PRICE] = side, sign * key
+        found[at + FIRST_HELD] = qty_of(held, held_table, held_groups, key)
+        found[at + FIRST_TRUE] = qty_of(true, true_table, true_groups, key)
+    found[at + LEVELS] += levels + more
+    found[at + DIFFERENT] += different + missing
 
 
 @kernel(i64(words_out, Frame, Rows, i64))
@@ -158,7 +129,8 @@ def rebuild(work, frame, rows, symbol_id):
     rule = work[work[W_INSTRUMENTS] + symbol_id * INSTRUMENT_WORDS + RULE_WORD]
     kept, base = work[layout.GEO_SYMBOLS], work[W_AUDIT_BOOK]
     recv_ns, mono_ns, is_first, book_id = work[W_RECV_NS], work[W_MONO_NS], i64(1), frame[0].last_id
-    fill_book(work, base, frame, rows, work[layout.GEO_BOOK_BLOCKS], work[W_SNAPSHOT_LIMIT])
+    levels, floor = work[layout.GEO_BOOK_LEVELS], work[layout.GEO_TOP_N]
+    fill_book(work, base, frame, rows, levels, floor, work[W_SNAPSHOT_LIMIT])
     at = pending_of(work, kept)
     stop = at + work[state_of(work, kept) + ST_USED]
     while at < stop:

@@ -1,72 +1,92 @@
 """One message's rows into a full book: the path every diff takes.
 
-Most rows change one block and nothing else. Those are done here, with as few branches as can be; whatever moves
-blocks goes to book.set_at.
+As a rule a row is one look at its group: the level is there, or a free place is, and a change, an insert and a
+delete are the same stores with other numbers, because nobody can predict which it is. What is not so simple goes
+to book_full.change_level.
 """
 
-from ..jit import Rows, i64, kernel, words_out
+import numpy as np
+
+from ..jit import Rows, i64, kernel, void, words_out
 from ..layout import (
-    B_BLOCKS,
+    B_FLOOR,
+    B_GROUPS,
+    B_LEVELS,
     B_ORPHANS,
     B_SIDE,
     B_SIDE_WORDS,
-    BLOCK_LEVELS,
-    BLOCK_WORDS,
-    BOOK_HEADER_WORDS,
-    DIRECTORY_STEP,
+    GROUP_ONWARD,
+    GROUP_QTY,
+    GROUP_WORDS,
+    KEY_FREE,
     KEY_NONE,
-    MERGE_LEVELS,
+    LINE_BYTES,
+    NEAR_LEVELS,
+    RANK_DEEP,
     RANK_UNCHANGED,
-    S_BLOCKS,
+    S_CUTOFF,
     S_LEVELS,
+    S_LIMIT,
+    S_NEAR_LIVE,
+    WORD_BYTES,
 )
-from .book import find_block, rank_at, set_at
-from .llvm import count_block, edit_words
+from .book_full import change_level
+from .book_near import add_near, fill_near, near_of, near_rank
+from .book_table import PLACES, group_of
+from .llvm import count_trailing_zeros, lanes_equal
 
-EDIT_MOVES = -1
+u64 = np.uint64
+LINE_WORDS = LINE_BYTES // WORD_BYTES
 
 
-# Inlined, because passing an array costs more than half of what this does.
-@kernel(i64(words_out, i64, i64, i64, i64, i64, i64), inline="always")
-def edit_at(words, base, side, room, block, key, qty):
-    """Set the quantity at a key inside its block, as long as the directory can stay as it is.
+@kernel(void(words_out, i64, i64))
+def settle_side(words, base, side):
+    """End a message: the near part has all levels again, or at least B_FLOOR.
+
+    words  int64[:]
+    base   first word of the book
+    side   BID or ASK
+    """
+    head = base + B_SIDE + side * B_SIDE_WORDS
+    live = words[head + S_NEAR_LIVE]
+    if live == words[head + S_LEVELS]:
+        words[head + S_CUTOFF] = KEY_NONE
+    elif live < words[base + B_FLOOR]:
+        fill_near(words, base, side)
+        if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:
+            words[head + S_CUTOFF] = KEY_NONE
+
+
+@kernel(i64(words_out, i64, i64, i64))
+def rank_of(words, base, side, key):
+    """Return the rank of a change at a key: exact below B_FLOOR, RANK_DEEP at most behind that.
+
+    words  int64[:]
+    base   first word of the book
+    side   BID or ASK
+    key    the best key that changed
+    """
+    is_near = key <= words[base + B_SIDE + side * B_SIDE_WORDS + S_CUTOFF]
+    return near_rank(words, base, side, key) if is_near else i64(RANK_DEEP)
+
+
+@kernel(i64(words_out, i64, i64, i64, i64))
+def set_level(words, base, side, price, qty):
+    """Set the quantity at a price, 0 or less deletes.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    room     entries of a directory
-    block    what find_block answers for the key, below the side's blocks
-    key      price for ASK, -price for BID
-    qty      quantity, 0 or less deletes
-    Returns  1 changed, 0 nothing to change, EDIT_MOVES when blocks would have to move: nothing was done.
+    price    mantissa
+    qty      mantissa
+    Returns  levels better than the change: exact below B_FLOOR, RANK_DEEP at most behind that; RANK_UNCHANGED when
+             nothing changed (an orphan delete, the same quantity, beyond the limit).
     """
-    head, directory = base + B_SIDE + side * B_SIDE_WORDS, base + BOOK_HEADER_WORDS + 3 * side * room
-    lengths, block_id = directory + 2 * room + block, words[directory + room + block]
-    first = base + BOOK_HEADER_WORDS + 7 * room + block_id * BLOCK_WORDS
-    position, length = count_block(words, first, key), words[lengths]
-    at = first + position
-    # Held and still wanted, as one number: two conditions would be two branches, the first a toss-up.
-    if (words[at] ^ key) | (max(min(qty, 1), 0) - 1) == 0:
-        held = words[at + BLOCK_LEVELS]
-        words[at + BLOCK_LEVELS] = qty
-        return i64(held != qty)
-    # Insert, delete or a delete of nothing: nobody can predict which, so the same code does all three.
-    is_held, is_live = words[at] == key, qty > 0
-    grows, shrinks, orphan = i64(is_live), i64(is_held), i64(not (is_held or is_live))
-    before = words[lengths - 1] | i64(block == 0) << 20  # no neighbour counts as a long one
-    behind = words[lengths + 1] | i64(block + 1 == words[head + S_BLOCKS]) << 20
-    # A delete looks one word behind its block: the pool's last one goes the careful way too.
-    is_edge = (position == length - 1) | (block_id == words[base + B_BLOCKS] - 1)
-    is_small = length - 1 + min(before, behind) <= MERGE_LEVELS
-    if (grows & (length == BLOCK_LEVELS)) | (shrinks & (is_edge | is_small)):
-        return i64(EDIT_MOVES)
-    step, place = grows - shrinks, position | orphan * 2 * BLOCK_LEVELS  # behind all: nothing is written
-    edit_words(words, first, place, key, step, KEY_NONE)
-    edit_words(words, first + BLOCK_LEVELS, place, qty, step, 0)
-    words[lengths] = length + step
-    words[head + S_LEVELS] += step
-    words[base + B_ORPHANS] += orphan
-    return grows | shrinks
+    key, rank = (2 * side - 1) * price, i64(RANK_UNCHANGED)
+    if change_level(words, base, side, key, max(qty, 0)):
+        rank = rank_of(words, base, side, key)
+    settle_side(words, base, side)
+    return rank
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))
@@ -78,40 +98,55 @@ def apply_rows(words, base, side, rows, count):
     side     BID or ASK
     rows     level_dtype[2, cap]: absolute quantities, 0 deletes
     count    rows of that side, 0..cap
-    Returns  smallest rank that changed, RANK_UNCHANGED when none did.
+    Returns  smallest rank that changed, as set_level.
     """
-    price, qty = rows["price"], rows["qty"]
-    room = (words[base + B_BLOCKS] + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    directory, used = (
-        base + BOOK_HEADER_WORDS + 3 * side * room,
-        base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS,
-    )
-    sign, rank, best, blocks = 2 * side - 1, i64(RANK_UNCHANGED), i64(KEY_NONE), words[used]
-    count, changed = min(count, i64(rows.shape[1])), i64(0)
-    next_key = sign * price[side, 0] if count > 0 else 0
-    next_block = find_block(words, directory, blocks, next_key)
+    price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
+    head, groups, flip = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], side - 1
+    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
+    has_room = (levels + count <= words[base + B_LEVELS]) & (words[head + S_LIMIT] == KEY_NONE)
+    best, changed, orphans, open_lanes = i64(KEY_NONE), i64(0), i64(0), -i64(has_room)
     for row in range(count):
-        key, block = next_key, next_block
-        # Look one row ahead: the processor works on both at once.
-        next_key = sign * price[side, min(row + 1, count - 1)]
-        next_block = find_block(words, directory, blocks, next_key)
-        done = i64(EDIT_MOVES)
-        if block < blocks:
-            done = edit_at(words, base, side, room, block, key, qty[side, row])
-        if done == EDIT_MOVES:
-            rank = min(rank, set_at(words, base, side, room, block, key, qty[side, row]))
-            blocks = words[used]
-            next_block = find_block(words, directory, blocks, next_key)
-        else:
-            best, changed = min(best, key if done else KEY_NONE), changed | done
-    if changed:  # at `best` or behind it: the levels before are those that were there when it did
-        rank = min(rank, rank_at(words, base, side, room, best))
+        key, wanted = (price[side, row] ^ flip) - flip, max(qty[side, row], 0)
+        first = table + group_of(key, groups) * GROUP_WORDS
+        held_lane = lanes_equal(words, first, key) & PLACES & open_lanes
+        free_lanes = lanes_equal(words, first, KEY_FREE) & PLACES & open_lanes
+        goes_on = words[u64(first + GROUP_ONWARD)]
+        # The lane that has the key, else the first free one, as one number: no branch on which it is.
+        lanes = held_lane | (free_lanes & -i64(goes_on == 0)) << LINE_WORDS
+        if lanes == 0:
+            words[head + S_LEVELS] = levels
+            words[head + S_NEAR_LIVE] += live
+            is_changed = change_level(words, base, side, key, wanted)
+            levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
+            best, changed = min(best, key if is_changed else KEY_NONE), changed | is_changed
+            continue
+        at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
+        held = words[u64(at + GROUP_QTY)]
+        is_near, is_known, is_live = i64(key <= cutoff), i64(held_lane != 0), i64(wanted > 0)
+        # A level deleted within the near part keeps its place, for its entry there points to it.
+        words[u64(at)] = key if is_live | (is_known & is_near) else KEY_FREE
+        words[u64(at + GROUP_QTY)] = wanted
+        step = is_live - i64(held > 0)
+        levels += step
+        live += step & -(is_near & is_known)
+        orphans += i64((held | wanted) == 0)
+        best, changed = min(best, key if held != wanted else KEY_NONE), changed | (held ^ wanted)
+        if is_near & (1 - is_known) & is_live:
+            words[head + S_NEAR_LIVE] += live
+            add_near(words, base, side, key, at - table)
+            cutoff, live = words[head + S_CUTOFF], i64(0)
+    words[head + S_LEVELS] = levels
+    words[head + S_NEAR_LIVE] += live
+    words[base + B_ORPHANS] += orphans
+    rank = rank_of(words, base, side, best) if changed else i64(RANK_UNCHANGED)
+    settle_side(words, base, side)
     return rank
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))
 def load_rows(words, base, side, rows, count):
-    """Load one side of a snapshot into a book just reset; best first is fastest, any order is right.
+    """Load one side of a snapshot into a book just reset, in any order.
 
     words    int64[:]
     base     first word of the book

@@ -3,38 +3,45 @@
 A book is too large for two cells, so readers retry: the version word is odd while the writer changes it.
 A symbol that updates flat out could keep a reader retrying for ever; such a reader raises a request in the
 control page, and the writer copies that book to the scratch book between two reads of the socket.
+
+Copies are packed: the levels alone, in no order, for a table is mostly empty places. engine/books.py sorts them.
 """
 
 from ..jit import i64, kernel, void, words_in, words_out
 from ..layout import (
     B_AS_OF,
-    B_BLOCKS,
     B_EVENT,
-    B_FREE,
     B_HEALTH,
+    B_HORIZON,
     B_LAST_ID,
     B_RECV,
     B_SIDE,
     B_SIDE_WORDS,
     B_VERSION,
-    BLOCK_LEVELS,
-    BLOCK_WORDS,
     BOOK_HEADER_WORDS,
     CTL_BOOK_REQUEST,
-    DIRECTORY_STEP,
-    GEO_BOOK_BLOCKS,
+    GEO_BOOK_LEVELS,
     GEO_BOOK_STRIDE,
     GEO_BOOKS,
     GEO_SCRATCH,
     GEO_SYMBOLS,
+    GROUP_LEVELS,
+    GROUP_LEVELS_MEAN,
     LINE_BYTES,
+    NEAR_LEVELS,
     READ_BUSY,
     READ_EMPTY,
     READ_OK,
-    S_BLOCKS,
+    S_LEVELS,
+    S_LIMIT,
     SIDES,
     WORD_BYTES,
 )
+from .book import book_reset
+from .book_apply import settle_side
+from .book_full import change_level
+from .book_near import near_of
+from .book_table import pack_levels
 from .llvm import (
     cpu_relax,
     fence_acquire,
@@ -79,85 +86,113 @@ def book_end(words, base, as_of_seq, last_id, recv_ns, event_ns, health):
     store_release(words, base + B_VERSION, (version | 1) + 1)  # PAIR book-change-before-even
 
 
-@kernel(void(words_in, i64, i64, words_out, i64, i64))
-def copy_side(words, base, blocks, out, to, side):
-    """Copy the occupied part of one side; counts and ids are clamped, so any copy is safe to walk.
+@kernel(i64(i64, i64, i64))
+def column_of(to, side, groups):
+    """Return the first key of a side in a packed copy; the quantities lie groups * GROUP_LEVELS further.
 
-    words   int64[:]
-    base    first word of the book
-    blocks  pool of the book, from the reader's own geometry
-    out     int64[:], holds book_words(blocks) from `to`
     to      first word of the copy
     side    BID or ASK
+    groups  groups of a table
     """
-    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    directory = BOOK_HEADER_WORDS + 3 * side * room
-    pool = BOOK_HEADER_WORDS + 7 * room
-    used = load_relaxed(words, base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS)
-    used = max(i64(0), min(used, blocks))
-    out[to + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS] = used
-    move_words(out, to + directory, words, base + directory, room)
-    for entry in range(directory + room, directory + room + used):
-        block_id = max(i64(0), min(load_relaxed(words, base + entry), blocks - 1))
-        length = max(i64(0), min(load_relaxed(words, base + entry + room), i64(BLOCK_LEVELS)))
-        out[to + entry], out[to + entry + room] = block_id, length
-        first = pool + block_id * BLOCK_WORDS
-        move_words(out, to + first, words, base + first, BLOCK_LEVELS)
-        move_words(out, to + first + BLOCK_LEVELS, words, base + first + BLOCK_LEVELS, length)
+    return to + BOOK_HEADER_WORDS + 2 * side * groups * GROUP_LEVELS
 
 
 @kernel(void(words_in, i64, i64, words_out, i64))
-def copy_occupied(words, base, blocks, out, to):
-    """Copy header, free stack and the occupied blocks of a book.
+def pack_book(words, base, levels, out, to):
+    """Copy header and levels of a book, whatever its words are.
 
     words   int64[:]
     base    first word of the book
-    blocks  pool of the book, from the reader's own geometry
-    out     int64[:], holds book_words(blocks) from `to`
-    to      first word of the copy
+    levels  levels a side of the book, from the caller's own geometry
+    out     int64[:], holds book_words(levels) from `to`
+    to      first word of the packed copy
     """
-    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    stack = BOOK_HEADER_WORDS + 6 * room
+    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
     move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
-    free = max(i64(0), min(load_relaxed(words, base + B_FREE), blocks))
-    out[to + B_BLOCKS], out[to + B_FREE] = blocks, free
-    move_words(out, to + stack, words, base + stack, free)
     for side in range(SIDES):
-        copy_side(words, base, blocks, out, to, side)
+        table, keys = near_of(base, side, groups) + 2 * NEAR_LEVELS, column_of(to, side, groups)
+        count = pack_levels(words, table, groups, out, keys, keys + groups * GROUP_LEVELS)
+        out[to + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] = count
+
+
+@kernel(void(words_in, i64, i64, words_out, i64))
+def copy_packed(words, base, levels, out, to):
+    """Copy a packed copy; its counts are cut to what there is room for.
+
+    words   int64[:]
+    base    first word of the packed copy
+    levels  levels a side of the book, from the caller's own geometry
+    out     int64[:], holds book_words(levels) from `to`
+    to      first word of the new copy
+    """
+    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    places = groups * GROUP_LEVELS
+    move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
+    for side in range(SIDES):
+        at = B_SIDE + side * B_SIDE_WORDS + S_LEVELS
+        count = max(i64(0), min(load_relaxed(words, base + at), places))
+        out[to + at] = count
+        for column in range(2):
+            keys = column_of(0, side, groups) + column * places
+            move_words(out, to + keys, words, base + keys, count)
+
+
+@kernel(void(words_in, i64, i64, words_out, i64))
+def unpack_book(packed, levels, floor, out, base):
+    """Make a book of its own of a packed copy, header included.
+
+    packed  int64[:], a packed copy at word 0
+    levels  levels a side of the book it was made of
+    floor   as in book_reset
+    out     int64[:], another array
+    base    first word of the new book
+    """
+    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    book_reset(out, base, levels, floor)
+    for side in range(SIDES):
+        head, keys = B_SIDE + side * B_SIDE_WORDS, column_of(0, side, groups)
+        for at in range(keys, keys + packed[head + S_LEVELS]):
+            change_level(out, base, side, packed[at], packed[at + groups * GROUP_LEVELS])
+        settle_side(out, base, side)
+        out[base + head + S_LIMIT] = packed[head + S_LIMIT]
+        out[base + B_HORIZON + side] = packed[B_HORIZON + side]
+    out[base + B_VERSION], out[base + B_AS_OF] = packed[B_VERSION], packed[B_AS_OF]
+    out[base + B_LAST_ID], out[base + B_HEALTH] = packed[B_LAST_ID], packed[B_HEALTH]
+    out[base + B_RECV], out[base + B_EVENT] = packed[B_RECV], packed[B_EVENT]
 
 
 @kernel(i64(words_in, i64, i64, words_out))
-def copy_book(words, base, blocks, out):
+def copy_book(words, base, levels, out):
     """Try once to copy a full book that its writer may be changing.
 
     words    int64[:], the bus
     base     first word of the book
-    blocks   pool of the book, from the reader's own geometry
-    out      int64[book_words(blocks)] or longer: a book of its own at word 0; rubbish unless READ_OK
+    levels   levels a side of the book, from the reader's own geometry
+    out      int64[book_words(levels)] or longer: a packed copy at word 0; rubbish unless READ_OK
     Returns  READ_OK or READ_BUSY.
     """
     version = load_acquire(words, base + B_VERSION)  # PAIR book-change-before-even
     if version & 1:
         return READ_BUSY
-    copy_occupied(words, base, blocks, out, 0)
+    pack_book(words, base, levels, out, 0)
     fence_acquire()  # PAIR book-odd-before-change
     out[B_VERSION] = version
     return READ_OK if load_relaxed(words, base + B_VERSION) == version else READ_BUSY
 
 
 @kernel(i64(words_in, i64, i64, words_out, i64))
-def copy_book_retry(words, base, blocks, out, attempts):
+def copy_book_retry(words, base, levels, out, attempts):
     """Copy a full book, trying a bounded number of times; after READ_BUSY ask for a scratch copy.
 
     words     int64[:], the bus
     base      first word of the book
-    blocks    pool of the book, from the reader's own geometry
-    out       int64[book_words(blocks)] or longer
+    levels    levels a side of the book, from the reader's own geometry
+    out       int64[book_words(levels)] or longer
     attempts  copies tried at most
     Returns   READ_OK or READ_BUSY.
     """
     for _ in range(attempts):
-        if copy_book(words, base, blocks, out) == READ_OK:
+        if copy_book(words, base, levels, out) == READ_OK:
             return READ_OK
         cpu_relax()
     return READ_BUSY
@@ -186,7 +221,7 @@ def serve_book_request(words, geo, ctl):
     fence_release()  # PAIR scratch-odd-before-copy
     base = geo[GEO_BOOKS] + symbol_id * geo[GEO_BOOK_STRIDE]
     words[scratch + SCRATCH_SYMBOL] = symbol_id
-    copy_occupied(words, base, geo[GEO_BOOK_BLOCKS], words, scratch + SCRATCH_BOOK)
+    pack_book(words, base, geo[GEO_BOOK_LEVELS], words, scratch + SCRATCH_BOOK)
     words[scratch + SCRATCH_BOOK + B_VERSION] = load_relaxed(words, base + B_VERSION)
     store_release(words, scratch + SCRATCH_VERSION, version + 1)  # PAIR scratch-copy-before-even
     return 1
@@ -210,7 +245,7 @@ def read_scratch(words, geo, symbol_id, after, out):
     geo        int64[GEO_LENGTH]
     symbol_id  the symbol asked for
     after      scratch_version read before the request was raised; only a later copy is taken
-    out        int64[book_words(blocks)] or longer: a book of its own at word 0; rubbish unless READ_OK
+    out        int64[book_words(levels)] or longer: a packed copy at word 0; rubbish unless READ_OK
     Returns    READ_OK, READ_BUSY while the writer copies, READ_EMPTY while nothing newer is there or it
                is another symbol's (then raise the request again).
     """
@@ -220,7 +255,7 @@ def read_scratch(words, geo, symbol_id, after, out):
         return READ_BUSY
     if version <= after or load_relaxed(words, scratch + SCRATCH_SYMBOL) != symbol_id:
         return READ_EMPTY
-    copy_occupied(words, scratch + SCRATCH_BOOK, geo[GEO_BOOK_BLOCKS], out, 0)
+    copy_packed(words, scratch + SCRATCH_BOOK, geo[GEO_BOOK_LEVELS], out, 0)
     out[B_VERSION] = load_relaxed(words, scratch + SCRATCH_BOOK + B_VERSION)
     fence_acquire()  # PAIR scratch-odd-before-copy
     return READ_OK if load_relaxed(words, scratch + SCRATCH_VERSION) == version else READ_BUSY

@@ -1,173 +1,159 @@
-"""What is in a full book, and whether it is sound: for private copies, tests and the demo's verdict.
+"""Whether a full book is sound: for private copies, tests and the demo's verdict.
 
-Bounded by the caller's `blocks` whatever the words say, so these also take a copy that was torn.
+Bounded by the caller's `levels` whatever the words say, so these also take a copy that was torn.
 """
 
 import numpy as np
 
-from ..jit import Rows, i64, kernel, words_in
+from ..jit import i64, kernel, words_in
 from ..layout import (
-    B_BLOCKS,
-    B_FREE,
+    B_FLOOR,
+    B_GROUPS,
+    B_LEVELS,
     B_SIDE,
     B_SIDE_WORDS,
-    BLOCK_LEVELS,
-    BLOCK_WORDS,
-    BOOK_HEADER_WORDS,
-    DIRECTORY_STEP,
+    GROUP_LEVELS,
+    GROUP_LEVELS_MEAN,
+    GROUP_ONWARD,
+    GROUP_QTY,
+    GROUP_WORDS,
+    KEY_FREE,
     KEY_NONE,
-    MERGE_LEVELS,
-    S_BLOCKS,
+    NEAR_LEVELS,
+    S_CUTOFF,
     S_LEVELS,
     S_LIMIT,
+    S_NEAR,
+    S_NEAR_LIVE,
     SIDES,
 )
+from .book_near import near_of
+from .book_table import find_place, group_of
+
+u64 = np.uint64
 
 (
     BOOK_SOUND,
-    BOOK_WRONG_POOL,  # another pool size, or free and used blocks do not add up
-    BOOK_BLOCK_SHARED,  # a block id out of range, in two places, or in none
-    BOOK_WRONG_LENGTH,  # an empty or overlong block, or two neighbours that should be one
-    BOOK_UNSORTED,  # keys not strictly rising
-    BOOK_BAD_QTY,  # a quantity of 0 or less
-    BOOK_WRONG_MAX,  # a directory key that is not its block's last
-    BOOK_WRONG_PADDING,  # a key behind the last one that is not KEY_NONE
-    BOOK_WRONG_COUNT,  # the level count is not the sum of the lengths
+    BOOK_WRONG_SIZE,  # another size, or counts beyond it
+    BOOK_WRONG_PLACE,  # an entry of the near part points to something else
+    BOOK_UNSORTED,  # the near part's keys do not strictly improve
+    BOOK_BAD_QTY,  # a quantity below 0, or one without a key
+    BOOK_LOST_LEVEL,  # a level that its search does not find
+    BOOK_WRONG_CHAIN,  # searches go on for keys that are not there
+    BOOK_DEAD_LEVEL,  # a deleted level outside the near part
+    BOOK_WRONG_COUNT,  # a count that is not that of the levels
+    BOOK_NEAR_SHORT,  # a level within the cutoff that the near part lacks, or fewer than it must have
     BOOK_BEYOND_LIMIT,  # a level worse than the limit
-) = range(10)
+) = range(11)
 VIOLATION_NAMES = (
-    "sound", "wrong pool", "block shared", "wrong length", "unsorted", "bad quantity", "wrong max",
-    "wrong padding", "wrong count", "beyond limit",
+    "sound", "wrong size", "wrong place", "unsorted", "bad quantity", "lost level", "wrong chain", "dead level",
+    "wrong count", "near part short", "beyond limit",
 )  # fmt: skip
 
 
-@kernel(i64(words_in, i64, i64))
-def check_pool(words, base, blocks):
-    """Check that every block of the pool is in exactly one place.
+@kernel(i64(words_in, i64, i64, i64))
+def check_near(words, base, side, groups):
+    """Check the near part of a side: places, order, cutoff and count.
 
     words    int64[:]
     base     first word of the book
-    blocks   pool of the book
-    Returns  BOOK_SOUND, BOOK_WRONG_POOL or BOOK_BLOCK_SHARED.
-    """
-    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    free, bids = words[base + B_FREE], words[base + B_SIDE + S_BLOCKS]
-    asks = words[base + B_SIDE + B_SIDE_WORDS + S_BLOCKS]
-    if min(free, bids, asks) < 0 or max(free, bids, asks) > blocks:
-        return BOOK_WRONG_POOL
-    if words[base + B_BLOCKS] != blocks or free + bids + asks != blocks:
-        return BOOK_WRONG_POOL
-    bid_ids = base + BOOK_HEADER_WORDS + room
-    ask_ids, free_ids = bid_ids + 3 * room, bid_ids + 5 * room
-    for block_id in range(blocks):
-        seen = 0
-        for i in range(bids):
-            seen += words[np.uint64(bid_ids + i)] == block_id
-        for i in range(asks):
-            seen += words[np.uint64(ask_ids + i)] == block_id
-        for i in range(free):
-            seen += words[np.uint64(free_ids + i)] == block_id
-        if seen != 1:
-            return BOOK_BLOCK_SHARED
-    return BOOK_SOUND
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def check_block(words, first, length, before):
-    """Check one block: keys strictly rising, quantities above 0, padding behind.
-
-    words    int64[:]
-    first    first word of the block
-    length   levels in it, 1..BLOCK_LEVELS
-    before   last key of the block before; any int64 for the first
-    Returns  BOOK_SOUND, BOOK_UNSORTED, BOOK_BAD_QTY or BOOK_WRONG_PADDING.
-    """
-    for i in range(length):
-        key = words[first + i]
-        if key <= before:
-            return BOOK_UNSORTED
-        if words[first + BLOCK_LEVELS + i] <= 0:
-            return BOOK_BAD_QTY
-        before = key
-    for i in range(length, BLOCK_LEVELS):
-        if words[first + i] != KEY_NONE:
-            return BOOK_WRONG_PADDING
-    return BOOK_SOUND
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def check_side(words, base, blocks, side):
-    """Check one side of a book whose block ids check_pool found sound.
-
-    words    int64[:]
-    base     first word of the book
-    blocks   pool of the book
     side     BID or ASK
+    groups   groups of a table
     Returns  BOOK_SOUND or the first violation found.
     """
-    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    head = base + B_SIDE + side * B_SIDE_WORDS
-    directory = base + BOOK_HEADER_WORDS + 3 * side * room
-    levels, before, neighbour = 0, -KEY_NONE - 1, BLOCK_LEVELS
-    used = words[head + S_BLOCKS]
-    for block in range(used):
-        length = words[directory + 2 * room + block]
-        if length < 1 or length > BLOCK_LEVELS or length + neighbour <= MERGE_LEVELS:
-            return BOOK_WRONG_LENGTH
-        first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
-        found = check_block(words, first, length, before)
-        if found != BOOK_SOUND:
-            return found
-        before, neighbour = words[first + length - 1], length
-        if words[directory + block] != before:
-            return BOOK_WRONG_MAX
-        levels += length
-    for block in range(used, room):
-        if words[directory + block] != KEY_NONE:
-            return BOOK_WRONG_PADDING
-    if levels != words[head + S_LEVELS]:
+    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups)
+    table, live, before = near + 2 * NEAR_LEVELS, 0, words[head + S_CUTOFF]
+    if words[head + S_NEAR] < 0 or words[head + S_NEAR] > NEAR_LEVELS:
+        return BOOK_WRONG_SIZE
+    for entry in range(words[head + S_NEAR]):
+        key, place = words[near + entry], words[near + entry + NEAR_LEVELS]
+        if place < 0 or place >= groups * GROUP_WORDS or place % GROUP_WORDS >= GROUP_LEVELS:
+            return BOOK_WRONG_PLACE
+        if words[table + place] != key or key == KEY_FREE:
+            return BOOK_WRONG_PLACE
+        if key > before or (entry > 0 and key == before):
+            return BOOK_UNSORTED
+        live += words[table + place + GROUP_QTY] > 0
+        before = key
+    return BOOK_SOUND if live == words[head + S_NEAR_LIVE] else BOOK_WRONG_COUNT
+
+
+@kernel(i64(words_in, i64, i64, i64, i64))
+def check_place(words, base, side, groups, at):
+    """Check one place of a side's table.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    groups   groups of a table
+    at       the word of its key
+    Returns  BOOK_SOUND or the first violation found.
+    """
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups) + 2 * NEAR_LEVELS
+    key, qty = words[at], words[at + GROUP_QTY]
+    if qty < 0 or (key == KEY_FREE and qty != 0):
+        return BOOK_BAD_QTY
+    if key == KEY_FREE:
+        return BOOK_SOUND
+    if find_place(words, table, groups, key) != at:
+        return BOOK_LOST_LEVEL
+    if qty == 0:
+        return BOOK_DEAD_LEVEL if key > words[head + S_CUTOFF] else BOOK_SOUND
+    return BOOK_BEYOND_LIMIT if key > words[head + S_LIMIT] else BOOK_SOUND
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def check_counts(words, base, side, groups):
+    """Check what a side says of its levels against its table, whose places are sound.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    groups   groups of a table
+    Returns  BOOK_SOUND, BOOK_WRONG_CHAIN, BOOK_WRONG_COUNT or BOOK_NEAR_SHORT.
+    """
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups) + 2 * NEAR_LEVELS
+    levels, within, steps = 0, 0, 0
+    for group in range(groups):
+        steps -= words[table + group * GROUP_WORDS + GROUP_ONWARD]
+        for at in range(table + group * GROUP_WORDS, table + group * GROUP_WORDS + GROUP_LEVELS):
+            key = words[at]
+            if key != KEY_FREE:
+                steps += (group - group_of(key, groups)) % groups
+                levels += words[at + GROUP_QTY] > 0
+                within += key <= words[head + S_CUTOFF]
+    if steps != 0:
+        return BOOK_WRONG_CHAIN
+    if levels != words[head + S_LEVELS] or levels > words[base + B_LEVELS]:
         return BOOK_WRONG_COUNT
-    return BOOK_BEYOND_LIMIT if used > 0 and before > words[head + S_LIMIT] else BOOK_SOUND
+    live = words[head + S_NEAR_LIVE]
+    is_short = live < min(words[base + B_FLOOR], levels) or (live == levels) != (
+        words[head + S_CUTOFF] == KEY_NONE
+    )
+    return BOOK_NEAR_SHORT if is_short or within != words[head + S_NEAR] else BOOK_SOUND
 
 
 @kernel(i64(words_in, i64, i64))
-def check_book(words, base, blocks):
+def check_book(words, base, levels):
     """Check every invariant of a book that is not being changed; crossed is not one of them.
 
     words    int64[:]
     base     first word of the book
-    blocks   pool of the book
+    levels   levels a side it is made for
     Returns  BOOK_SOUND or the first violation found, named in VIOLATION_NAMES.
     """
-    found = check_pool(words, base, blocks)
+    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    if words[base + B_GROUPS] != groups or words[base + B_LEVELS] != levels:
+        return BOOK_WRONG_SIZE
     for side in range(SIDES):
+        found = check_near(words, base, side, groups)
+        table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+        for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
+            for at in range(first, first + GROUP_LEVELS):
+                if found == BOOK_SOUND:
+                    found = check_place(words, base, side, groups, at)
         if found == BOOK_SOUND:
-            found = check_side(words, base, blocks, side)
-    return found
-
-
-@kernel(i64(words_in, i64, i64, i64, Rows))
-def dump_side(words, base, blocks, side, rows):
-    """Write every level of a side, best first.
-
-    words    int64[:]
-    base     first word of the book
-    blocks   pool of the book
-    side     BID or ASK
-    rows     level_dtype[2, cap], its row `side` is written; levels beyond cap are left out
-    Returns  levels written.
-    """
-    room = (blocks + DIRECTORY_STEP - 1) // DIRECTORY_STEP * DIRECTORY_STEP
-    directory = base + BOOK_HEADER_WORDS + 3 * side * room
-    price, qty = rows["price"], rows["qty"]
-    used = min(words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS], blocks)
-    done, sign, space = 0, 2 * side - 1, i64(rows.shape[1])
-    for block in range(used):
-        block_id = max(i64(0), min(words[directory + room + block], blocks - 1))
-        first = base + BOOK_HEADER_WORDS + 7 * room + block_id * BLOCK_WORDS
-        length = min(words[directory + 2 * room + block], i64(BLOCK_LEVELS))
-        for i in range(min(length, space - done)):
-            price[side, done + i] = sign * words[first + i]
-            qty[side, done + i] = words[first + BLOCK_LEVELS + i]
-        done += max(i64(0), min(length, space - done))
-    return done
+            found = check_counts(words, base, side, groups)
+        if found != BOOK_SOUND:
+            return found
+    return BOOK_SOUND

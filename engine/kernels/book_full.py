@@ -1,154 +1,124 @@
-"""Where a level finds no space: its block is full, it lies behind all others, or the whole pool is used up.
+"""Any change of one level, the careful way: also where its search goes on, and where the side is full.
 
-A full book never fails. It drops its worst levels and moves the side's limit and horizon in with them: what
-lies beyond is unknown from then on, not empty.
+A full side never fails. It drops its worst level and moves the side's limit and horizon in with it: what lies
+beyond is unknown from then on, not empty.
 """
 
 from ..jit import i64, kernel, void, words_out
 from ..layout import (
     B_EVICTED,
-    B_FREE,
+    B_GROUPS,
     B_HORIZON,
+    B_LEVELS,
+    B_ORPHANS,
     B_SIDE,
     B_SIDE_WORDS,
-    BLOCK_LEVELS,
-    BLOCK_WORDS,
-    BOOK_HEADER_WORDS,
-    RANK_DEEP,
-    RANK_UNCHANGED,
-    S_BLOCKS,
+    GROUP_QTY,
+    NEAR_LEVELS,
+    S_CUTOFF,
     S_LEVELS,
     S_LIMIT,
-    TOP_N_MAX,
+    S_NEAR_LIVE,
 )
-from .book_blocks import add_block, drop_block, put_level, rank_of, split_block
+from .book_near import add_near, near_of
+from .book_table import find_place, free_place, take_place, worst_place
 
 
 @kernel(void(words_out, i64, i64, i64))
 def move_limit(words, base, side, key):
-    """Take no level worse than `key` from now on, and move the horizon in with it.
+    """Take no level at `key` or worse from now on, and move the horizon in with it.
 
     words  int64[:]
     base   first word of the book
     side   BID or ASK
-    key    worst key still held
+    key    the level that was dropped
     """
     sign = 2 * side - 1
-    words[base + B_SIDE + side * B_SIDE_WORDS + S_LIMIT] = key
-    words[base + B_HORIZON + side] = sign * min(sign * words[base + B_HORIZON + side], key)
+    words[base + B_EVICTED] += 1
+    words[base + B_SIDE + side * B_SIDE_WORDS + S_LIMIT] = key - 1
+    words[base + B_HORIZON + side] = sign * min(sign * words[base + B_HORIZON + side], key - 1)
 
 
 @kernel(i64(words_out, i64, i64, i64))
-def evict_block(words, base, side, room):
-    """Drop the worst block of a side that has at least two; what lies beyond is unknown from now on.
+def make_room(words, base, side, key):
+    """Drop the worst level of a side, or say that the new one would be the worst.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    room     entries of a directory
-    Returns  rank of the best level dropped, RANK_DEEP beyond TOP_N_MAX.
+    key      the new level, not beyond the limit
+    Returns  1 when there is room now, 0 when the new level is the one that goes.
     """
-    head = base + B_SIDE + side * B_SIDE_WORDS
-    directory = base + BOOK_HEADER_WORDS + 3 * side * room
-    last = words[head + S_BLOCKS] - 1
-    lost = words[directory + 2 * room + last]
-    words[head + S_LEVELS] -= lost
-    words[base + B_EVICTED] += lost
-    drop_block(words, base, side, room, last)
-    move_limit(words, base, side, words[directory + last - 1])
-    kept = words[head + S_LEVELS]
-    return kept if kept < TOP_N_MAX else RANK_DEEP
-
-
-@kernel(i64(words_out, i64, i64, i64, i64, i64, i64))
-def squeeze_level(words, base, side, room, position, key, qty):
-    """Insert into the full worst block while the pool is used up: its last level goes, or the new one.
-
-    words     int64[:]
-    base      first word of the book
-    side      BID or ASK
-    room      entries of a directory
-    position  place in the block, 0..BLOCK_LEVELS
-    key       its key
-    qty       its quantity, above 0
-    Returns   rank of the change, RANK_UNCHANGED where the new level is the one that goes.
-    """
-    directory = base + BOOK_HEADER_WORDS + 3 * side * room
-    block = words[base + B_SIDE + side * B_SIDE_WORDS + S_BLOCKS] - 1
-    words[base + B_EVICTED] += 1
-    rank = i64(RANK_UNCHANGED)
-    if position < BLOCK_LEVELS:
-        words[base + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] -= 1
-        words[directory + 2 * room + block] = BLOCK_LEVELS - 1
-        put_level(words, base, side, room, block, position, key, qty)
-        first = base + BOOK_HEADER_WORDS + 7 * room + words[directory + room + block] * BLOCK_WORDS
-        words[directory + block] = words[first + BLOCK_LEVELS - 1]
-        rank = rank_of(words, directory + 2 * room, block, position)
-    move_limit(words, base, side, words[directory + block])
-    return rank
-
-
-@kernel(i64(words_out, i64, i64, i64, i64, i64, i64, i64))
-def insert_full(words, base, side, room, block, position, key, qty):
-    """Insert a level into a full block: split it, after making room in the pool where that is used up.
-
-    words     int64[:]
-    base      first word of the book
-    side      BID or ASK
-    room      entries of a directory
-    block     its place in the directory
-    position  place in the block, 0..BLOCK_LEVELS; the latter only in the last block
-    key       its key
-    qty       its quantity, above 0
-    Returns   smallest rank that changed on either side, RANK_UNCHANGED where the level was not taken.
-    """
-    head = base + B_SIDE + side * B_SIDE_WORDS
-    lengths = base + BOOK_HEADER_WORDS + 3 * side * room + 2 * room
-    lost = i64(RANK_UNCHANGED)
-    if words[base + B_FREE] == 0:
-        other = 1 - side
-        fuller = words[base + B_SIDE + other * B_SIDE_WORDS + S_BLOCKS] > words[head + S_BLOCKS]
-        if not fuller and block == words[head + S_BLOCKS] - 1:
-            return squeeze_level(words, base, side, room, position, key, qty)
-        lost = evict_block(words, base, other if fuller else side, room)
-    cut = BLOCK_LEVELS if position == BLOCK_LEVELS else BLOCK_LEVELS // 2
-    rank = rank_of(words, lengths, block, position)
-    split_block(words, base, side, room, block, cut)
-    if position >= cut:
-        put_level(words, base, side, room, block + 1, position - cut, key, qty)
+    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
+    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    worst = worst_place(words, table, groups)
+    if worst < 0 or key > words[worst]:
+        move_limit(words, base, side, key)
+        return i64(0)
+    move_limit(words, base, side, words[worst])
+    words[head + S_LEVELS] -= 1
+    if words[worst] <= words[head + S_CUTOFF]:
+        words[worst + GROUP_QTY] = 0
+        words[head + S_NEAR_LIVE] -= 1
     else:
-        put_level(words, base, side, room, block, position, key, qty)
-    return min(rank, lost)
+        free_place(words, table, groups, worst)
+    return i64(1)
 
 
 @kernel(i64(words_out, i64, i64, i64, i64, i64))
-def append_level(words, base, side, room, key, qty):
-    """Insert a level that is worse than every one held.
+def reset_level(words, base, side, at, key, qty):
+    """Set the quantity of a level that has a place.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    room     entries of a directory
-    key      its key, above every other
-    qty      its quantity, above 0
-    Returns  smallest rank that changed on either side, RANK_UNCHANGED where the level was not taken.
+    at       the word that holds its key
+    key      its key
+    qty      0 deletes
+    Returns  1 when it changed, else 0.
     """
-    head = base + B_SIDE + side * B_SIDE_WORDS
-    lengths = base + BOOK_HEADER_WORDS + 3 * side * room + 2 * room
-    blocks, rank = words[head + S_BLOCKS], i64(RANK_UNCHANGED)
-    if key > words[head + S_LIMIT]:
+    head, groups, held = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], words[at + GROUP_QTY]
+    is_near, step = key <= words[head + S_CUTOFF], i64(qty > 0) - i64(held > 0)
+    words[at + GROUP_QTY] = qty
+    words[head + S_LEVELS] += step
+    if is_near:
+        words[head + S_NEAR_LIVE] += step
+    elif qty == 0:
+        free_place(words, near_of(base, side, groups) + 2 * NEAR_LEVELS, groups, at)
+    words[base + B_ORPHANS] += i64((held | qty) == 0)
+    return i64(held != qty)
+
+
+@kernel(i64(words_out, i64, i64, i64, i64))
+def change_level(words, base, side, key, qty):
+    """Set the quantity at a key, whatever that takes; settle_side comes after.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    key      price for ASK, -price for BID
+    qty      0 deletes
+    Returns  1 when it changed, else 0.
+    """
+    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
+    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    at = find_place(words, table, groups, key)
+    if at < 0 and qty == 0:
+        words[base + B_ORPHANS] += 1
+        return i64(0)
+    if at < 0 and key > words[head + S_LIMIT]:
         words[base + B_EVICTED] += 1
-        return rank
-    if blocks == 0:
-        if words[base + B_FREE] == 0:
-            if words[base + B_SIDE + (1 - side) * B_SIDE_WORDS + S_BLOCKS] < 2:
-                return rank  # a book never reset holds nothing
-            rank = evict_block(words, base, 1 - side, room)
-        add_block(words, base, side, room, 0)
-        blocks = i64(1)
-    block = blocks - 1
-    length = words[lengths + block]
-    if length == BLOCK_LEVELS:
-        return insert_full(words, base, side, room, block, length, key, qty)
-    put_level(words, base, side, room, block, length, key, qty)
-    return min(rank, rank_of(words, lengths, block, length))
+        return i64(0)
+    grows = qty > 0 and (at < 0 or words[at + GROUP_QTY] == 0)
+    if grows and words[head + S_LEVELS] >= words[base + B_LEVELS] and make_room(words, base, side, key) == 0:
+        return i64(0)
+    if at >= 0:
+        return reset_level(words, base, side, at, key, qty)
+    at = take_place(words, table, groups, key)
+    if at < 0:
+        return i64(0)  # a book never reset holds nothing
+    words[at + GROUP_QTY] = qty
+    words[head + S_LEVELS] += 1
+    if key <= words[head + S_CUTOFF]:
+        add_near(words, base, side, key, at - table)
+    return i64(1)

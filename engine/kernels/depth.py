@@ -24,7 +24,7 @@ from ..layout import (
     SIDES,
 )
 from . import llvm
-from .book import set_level
+from .book_apply import set_level
 from .cursor import CUR_LAPS, CUR_LOST, CUR_READ, CUR_SEQ
 from .ring import newest_after_lap, read_record
 

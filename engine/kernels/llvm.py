@@ -13,7 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import populate_array
 
-from ..layout import BLOCK_LEVELS, DIRECTORY_STEP, LINE_BYTES, WORD_BYTES
+from ..layout import LINE_BYTES, WORD_BYTES
 
 AARCH64 = platform.machine() == "aarch64"
 I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
@@ -177,11 +177,11 @@ def read_digits(typingctx, data, index, count, steps):
     return types.UniTuple(types.int64, 3)(data, types.int64, types.int64, types.uint64), codegen
 
 
-def _bits(name, llvm_name):
+def _bits(name, llvm_name, *more):
     @intrinsic
     def count(typingctx, value):
         def codegen(context, builder, signature, args):
-            return getattr(builder, llvm_name)(args[0], ir.IntType(1)(0))
+            return getattr(builder, llvm_name)(args[0], *more)
 
         return types.int64(types.uint64), codegen
 
@@ -189,8 +189,9 @@ def _bits(name, llvm_name):
     return count
 
 
-count_trailing_zeros = _bits("count_trailing_zeros", "cttz")  # 64 for 0
-count_leading_zeros = _bits("count_leading_zeros", "ctlz")  # 64 for 0
+count_trailing_zeros = _bits("count_trailing_zeros", "cttz", ir.IntType(1)(0))  # 64 for 0
+count_leading_zeros = _bits("count_leading_zeros", "ctlz", ir.IntType(1)(0))  # 64 for 0
+count_ones = _bits("count_ones", "ctpop")
 
 
 def _wrapping(name, sign):
@@ -252,103 +253,27 @@ def _splat(builder, value, kind):
     return builder.shuffle_vector(builder.insert_element(empty, value, I32(0)), empty, zeros)
 
 
-def _lane_mover(name, doc, order, writes_position):
-    """A whole block of BLOCK_LEVELS words as one vector: no branch, no loop, no call to memmove."""
-
+def _lanes(name, sign):
     @intrinsic
-    def move(typingctx, words, at, position, value):
+    def lanes(typingctx, words, at, key):
         def codegen(context, builder, signature, args):
-            kind = ir.VectorType(I64, BLOCK_LEVELS)
+            kind = ir.VectorType(I64, LINE_WORDS)
             pointer = _element(context, builder, signature.args[0], args[0], args[1])
-            pointer = builder.bitcast(pointer, kind.as_pointer())
-            old, fresh = builder.load(pointer, typ=kind), _splat(builder, args[3], kind)
-            moved = builder.shuffle_vector(old, fresh, ir.Constant(ir.VectorType(I32, BLOCK_LEVELS), order))
-            lane, here = ir.Constant(kind, list(range(BLOCK_LEVELS))), _splat(builder, args[2], kind)
-            new = builder.select(builder.icmp_signed("<", lane, here), old, moved)
-            if writes_position:
-                new = builder.select(builder.icmp_signed("==", lane, here), fresh, new)
-            store = builder.store(new, pointer)
-            old.align = store.align = 8
-            return context.get_dummy_value()
-
-        return types.void(words, types.int64, types.int64, types.int64), codegen
-
-    move.__doc__ = f"{name}(words, at, position, value): {doc}"
-    return move
-
-
-insert_word = _lane_mover(
-    "insert_word",
-    "put value at `position` of BLOCK_LEVELS words; those behind move up, the last is lost.",
-    [BLOCK_LEVELS, *range(BLOCK_LEVELS - 1)],
-    True,
-)
-remove_word = _lane_mover(
-    "remove_word",
-    "take out the word at `position` of BLOCK_LEVELS words; those behind move down, value is last.",
-    [*range(1, BLOCK_LEVELS), BLOCK_LEVELS],
-    False,
-)
-
-
-def _counter(name, count):
-    """`count` words as vectors, one population count a line: it ends sooner than summing lanes."""
-
-    @intrinsic
-    def count_below(typingctx, words, at, key):
-        def codegen(context, builder, signature, args):
-            kind, total = ir.VectorType(I64, LINE_WORDS), I64(0)
-            key = _splat(builder, args[2], kind)
-            for line in range(0, count, LINE_WORDS):
-                index = builder.add(args[1], I64(line))
-                pointer = _element(context, builder, signature.args[0], args[0], index)
-                load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
-                load.align = 8
-                below = builder.bitcast(builder.icmp_signed("<", load, key), ir.IntType(LINE_WORDS))
-                total = builder.add(total, builder.ctpop(builder.zext(below, I64)))
-            return total
+            load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+            load.align = 8
+            found = builder.icmp_signed(sign, load, _splat(builder, args[2], kind))
+            return builder.zext(builder.bitcast(found, ir.IntType(LINE_WORDS)), I64)
 
         return types.int64(words, types.int64, types.int64), codegen
 
-    count_below.__doc__ = f"{name}(words, at, key) -> int64: how many of {count} words are below a key."
-    return count_below
+    lanes.__doc__ = (
+        f"{name}(words, at, key) -> int64: bit i is set where words[at + i] {sign} key, of eight words."
+    )
+    return lanes
 
 
-count_line = _counter("count_line", LINE_WORDS)
-count_block = _counter("count_block", BLOCK_LEVELS)
-count_step = _counter("count_step", DIRECTORY_STEP)
-
-
-@intrinsic
-def edit_words(typingctx, words, at, position, value, step, last):
-    """edit_words(words, at, position, value, step, last): BLOCK_LEVELS words, changed without a branch.
-
-    step 1 inserts value at `position`, the last word is lost; -1 takes out that word and puts `last` last; 0 sets
-    it. A position of BLOCK_LEVELS or more with step 0 changes nothing. The word before and the word behind are read.
-    """
-
-    def codegen(context, builder, signature, args):
-        kind = ir.VectorType(I64, BLOCK_LEVELS)
-        _, at, position, value, step, last = args
-
-        def pointer(index):
-            found = _element(context, builder, signature.args[0], args[0], index)
-            return builder.bitcast(found, kind.as_pointer())
-
-        old = builder.load(pointer(at), typ=kind)
-        moved = builder.load(pointer(builder.sub(at, step)), typ=kind)
-        removes = builder.icmp_signed("<", step, I64(0))
-        target = _splat(builder, builder.select(removes, I64(BLOCK_LEVELS - 1), position), kind)
-        fresh = _splat(builder, builder.select(removes, last, value), kind)
-        lane = ir.Constant(kind, list(range(BLOCK_LEVELS)))
-        new = builder.select(builder.icmp_signed("<", lane, _splat(builder, position, kind)), old, moved)
-        store = builder.store(
-            builder.select(builder.icmp_signed("==", lane, target), fresh, new), pointer(at)
-        )
-        old.align = moved.align = store.align = 8
-        return context.get_dummy_value()
-
-    return types.void(words, *[types.int64] * 5), codegen
+lanes_equal = _lanes("lanes_equal", "==")
+lanes_below = _lanes("lanes_below", "<")
 
 
 def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):

@@ -74,25 +74,26 @@ def first_kept(work, symbol_id, snapshot_id):
     return i64(SYNC_DROP)
 
 
-@kernel(void(words_out, i64, Frame, Rows, i64, i64))
-def fill_book(words, base, frame, rows, blocks, limit):
+@kernel(void(words_out, i64, Frame, Rows, i64, i64, i64))
+def fill_book(words, base, frame, rows, levels, floor, limit):
     """Make a book of the decoded snapshot, complete as far as the venue did not cut it off.
 
     words   int64[:]
     base    first word of the book
     frame   frame_dtype[1]: the row counts
     rows    level_dtype[2, cap]
-    blocks  pool of the book
+    levels  levels a side the book holds at most
+    floor   as in book_reset
     limit   levels a side that were asked for; 0 unknown
     """
-    book_reset(words, base, blocks)
+    book_reset(words, base, levels, floor)
     for side in range(layout.SIDES):
-        levels, sign = frame[0].rows[side], 2 * side - 1
-        load_rows(words, base, side, rows, levels)
-        if levels > 0 and (levels >= limit or limit == 0):
+        count_rows, sign = frame[0].rows[side], 2 * side - 1
+        load_rows(words, base, side, rows, count_rows)
+        if count_rows > 0 and (count_rows >= limit or limit == 0):
             # The venue cut the side off here: further levels exist but are unknown.
             worst = rows[side, 0].price
-            for row in range(levels):
+            for row in range(count_rows):
                 worst = sign * max(sign * worst, sign * rows[side, row].price)
             set_horizon(words, base, side, worst)
 
@@ -107,8 +108,8 @@ def load_book(words, work, frame, rows, symbol_id):
     rows       level_dtype[2, cap]
     symbol_id  row of the symbol table
     """
-    state, blocks = state_of(work, symbol_id), work[layout.GEO_BOOK_BLOCKS]
-    fill_book(words, book_of(work, symbol_id), frame, rows, blocks, work[W_SNAPSHOT_LIMIT])
+    state, levels, floor = state_of(work, symbol_id), work[layout.GEO_BOOK_LEVELS], work[layout.GEO_TOP_N]
+    fill_book(words, book_of(work, symbol_id), frame, rows, levels, floor, work[W_SNAPSHOT_LIMIT])
     count(words, work, C_EVICTIONS, words[book_of(work, symbol_id) + B_EVICTED])
     work[state + ST_BOOK_ID], work[state + ST_FIRST] = frame[0].last_id, 1
 

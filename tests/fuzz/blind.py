@@ -22,7 +22,7 @@ from ringbook.engine import jit, layout
 from ringbook.engine.kernels import frames, snapshot
 from ringbook.engine.kernels.book_check import check_book
 
-from ..hostile import Rig
+from ..hostile import BOOK_LEVELS, Rig
 from ..model.frames import Frame, encode
 from ..scanning import POISONS, ROUTES, TABLE
 from ..test_frame_sources import SNAPSHOT
@@ -34,7 +34,6 @@ from .twins import PADDING_BYTES
 BLOCK = 1 << 16  # iterations after which the bus begins anew
 ROWS = 8  # levels a side: too few for some messages
 MEMORY_BYTES = 2 * PAGE
-BOOK_BLOCKS = 64
 WHOLE = 8  # good messages come so much more often than what the corpus has of each
 SLACK_SECONDS = 300.0
 DIFFS = [  # for the books of the rig, which stand at 10
@@ -114,7 +113,7 @@ class Bench:
             tally,
         )
         for base in self.bases:
-            fault = check_book(self.words, base, BOOK_BLOCKS)
+            fault = check_book(self.words, base, BOOK_LEVELS)
             assert fault == 0, f"a book was broken (fault {fault}) by iteration {first}..{first + count - 1}"
 
 

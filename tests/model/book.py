@@ -1,18 +1,16 @@
 """The plainest book: a dict of price → quantity per side. The oracle of kernels/book.py."""
 
-from ringbook.engine.layout import ASK, BID, HORIZON_OPEN, TOP_N_MAX
+from ringbook.engine.layout import ASK, BID, HORIZON_OPEN
 
 
 class BookModel:
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
+        self.room = room  # levels a side
         self.levels: tuple[dict[int, int], dict[int, int]] = ({}, {})
         self.limit: list[int | None] = [None, None]  # worst price taken; None until levels were dropped
         self.horizon = list(HORIZON_OPEN)
-        self.orphans = 0
-
-    def beyond(self, side: int, price: int) -> bool:
-        limit = self.limit[side]
-        return limit is not None and (price > limit if side == ASK else price < limit)
+        self.orphans = self.evicted = 0
+        self.notes: set[str] = set()  # rare things that happened
 
     def prices(self, side: int) -> list[int]:
         return sorted(self.levels[side], reverse=side == BID)
@@ -24,18 +22,35 @@ class BookModel:
         if qty <= 0:
             self.orphans += price not in held
             return rank if held.pop(price, None) is not None else None
-        if self.beyond(side, price) or held.get(price) == qty:
+        if held.get(price) == qty:
+            return None
+        if price not in held and not self.make_room(side, price):
             return None
         held[price] = qty
         return rank
 
-    def trim(self, side: int, limit: int) -> int:
-        """Forget every level worse than `limit`; returns how many."""
+    def make_room(self, side: int, price: int) -> bool:
+        """Whether a new level is taken; the worst one goes where there is no room."""
+        held, limit = self.levels[side], self.limit[side]
+        if limit is not None and (price > limit if side == ASK else price < limit):
+            self.evicted += 1
+            self.notes.add("beyond the limit")
+            return False
+        if len(held) < self.room:
+            return True
+        worst = self.prices(side)[-1]
+        is_worse = price > worst if side == ASK else price < worst
+        self.notes.add("new one dropped" if is_worse else "worst dropped")
+        self.drop(side, price if is_worse else worst)
+        return not is_worse
+
+    def drop(self, side: int, price: int) -> None:
+        """Forget a level, and know nothing from there on."""
+        self.levels[side].pop(price, None)
+        self.evicted += 1
+        limit = price - 1 if side == ASK else price + 1
         self.limit[side] = limit
-        gone = [price for price in self.levels[side] if self.beyond(side, price)]
-        for price in gone:
-            del self.levels[side][price]
-        return len(gone)
+        self.horizon[side] = (min if side == ASK else max)(self.horizon[side], limit)
 
     def top(self, side: int, n: int) -> list[tuple[int, int]]:
         return [(price, self.levels[side][price]) for price in self.prices(side)[:n]]
@@ -45,8 +60,8 @@ class BookModel:
         return bool(bids) and bool(asks) and max(bids) >= min(asks)
 
 
-def same_rank(found: int, expected: int | None, unchanged: int) -> bool:
+def same_rank(found: int, expected: int | None, floor: int, unchanged: int) -> bool:
     """Ranks are exact where a record can show them, and merely large behind."""
     if expected is None:
         return found == unchanged
-    return found == expected or (expected >= TOP_N_MAX and TOP_N_MAX <= found < unchanged)
+    return found == expected or (expected >= floor and floor <= found < unchanged)

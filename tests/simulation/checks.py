@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ringbook.engine import layout
-from ringbook.engine.kernels.book_check import BOOK_SOUND, check_book, dump_side
+from ringbook.engine.books import sides_of
+from ringbook.engine.kernels.book_check import BOOK_SOUND, check_book
 from ringbook.engine.workspace import W_NEXT_SEQ
 from ringbook.io.run import Engine
 
@@ -46,7 +47,6 @@ class Checks:
         self.all_ns: Counter[str] = Counter()
         self.lost_at_ns: dict[str, int] = {}
         self.recoveries_s: list[float] = []
-        self._rows = np.zeros((2, LEVEL_CAP), layout.level_dtype)
         self._record_dtype = layout.record_dtype(engine.config.top_n)
         self._seen, self._seq, self._fresh_ns, self._told_ns = b"", 1, 0, 0
 
@@ -121,17 +121,14 @@ class Checks:
 
     def _compare(self, symbol: str, symbol_id: int, book_id: int) -> None:
         pipeline = self.engine.pipeline
-        base, blocks = pipeline.book_base(symbol_id), int(pipeline.geo[layout.GEO_BOOK_BLOCKS])
+        base, levels = pipeline.book_base(symbol_id), int(pipeline.geo[layout.GEO_BOOK_LEVELS])
         if int(pipeline.words[base + layout.B_LAST_ID]) != book_id:
             raise Broken(f"{symbol}: the book in shared memory is at another id than {book_id}")
-        found = check_book(pipeline.words, base, blocks)
+        found = check_book(pipeline.words, base, levels)
         if found != BOOK_SOUND:
             raise Broken(f"{symbol}: its book is not sound: {found}")
-        held = []
-        for side in (0, 1):
-            count = dump_side(pipeline.words, base, blocks, side, self._rows)
-            rows = self._rows[side, :count]
-            held.append((rows["price"].tolist(), rows["qty"].tolist()))
+        sides = sides_of(pipeline.words, base, levels)
+        held = [(rows["price"].tolist(), rows["qty"].tolist()) for rows in sides]
         horizon = pipeline.words[base + layout.B_HORIZON :][:2].tolist()
         self._judge(
             symbol,

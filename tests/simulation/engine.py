@@ -49,6 +49,6 @@ class Surroundings(Outside):
         return aiohttp.ClientSession(connector=self.way(), ws_response_class=EarlyBytes)
 
     def bus(self, config: EngineConfig, venue: Venue) -> Any:
-        return QuietBus(config.slots, config.top_n, config.symbol_capacity, config.book_blocks)
+        return QuietBus(config.slots, config.top_n, config.symbol_capacity, config.book_levels)
 
     def settle(self) -> None: ...

@@ -92,7 +92,7 @@ def settings_of(rng: random.Random, is_idle: bool) -> Facts:
         "snapshot_limit": rng.choice((20, 50, 100, 1000, 5000)),
         "pending_words": rng.choice((400, 2000, 32_768)),
         "slots": 1024,
-        "book_blocks": rng.choice((8, 32)),
+        "book_levels": rng.choice((80, 512)),
         "symbol_capacity": 16,
         "streams": (
             "depth@100ms",

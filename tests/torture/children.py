@@ -48,7 +48,7 @@ def write(
 ) -> None:
     """Own the bus and publish at changing paces until told to stop; `start` only for the first of a round."""
     owner = bus.create(
-        NAME, venue="test", symbol_capacity=SYMBOLS, slot_count=slots, top_n=top_n, book_blocks=4,
+        NAME, venue="test", symbol_capacity=SYMBOLS, slot_count=slots, top_n=top_n, book_levels=64,
         directory=directory,
     )  # fmt: skip
     if start is not None:
@@ -159,7 +159,13 @@ def watch(directory: Path, orders: np.ndarray, tally: np.ndarray, seed: int) -> 
 def call(directory: Path, orders: np.ndarray, tally: np.ndarray, seed: int) -> None:
     """Own a bus and, when told, publish one record, as the writer does when somebody sleeps."""
     owner = bus.create(
-        NAME, venue="test", symbol_capacity=SYMBOLS, slot_count=4, top_n=1, book_blocks=4, directory=directory
+        NAME,
+        venue="test",
+        symbol_capacity=SYMBOLS,
+        slot_count=4,
+        top_n=1,
+        book_levels=64,
+        directory=directory,
     )
     owner.ctl[layout.CTL_WAKE] = (1 << 32) - 1
     orders[READY] = 1

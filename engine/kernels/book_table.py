@@ -1,0 +1,151 @@
+"""The table of a full book: every level of a side, found by its key in one step as a rule.
+
+A key belongs to one group of seven places. While the group is full, the key goes on to the next one, and every group
+it passed counts it in its eighth word; a search ends where that count is 0. So a delete leaves nothing behind
+that a later search would have to step over. `words`, `table` and `groups` are trusted: the writer's own book or a
+private one that was checked. Whatever the keys are, an address stays inside the table.
+"""
+
+import numpy as np
+
+from ..jit import i64, kernel, void, words_in, words_out
+from ..layout import (
+    GROUP_LEVELS,
+    GROUP_ONWARD,
+    GROUP_QTY,
+    GROUP_WORDS,
+    KEY_FREE,
+)
+from .llvm import count_trailing_zeros, lanes_equal
+
+u64 = np.uint64
+PLACES = (1 << GROUP_LEVELS) - 1  # lanes of a line that are keys
+# An odd number near 2^64 over the golden ratio spreads keys in steps of any width (Knuth, TAOCP 3, 6.4).
+SPREAD = u64(0x9E3779B97F4A7C15)
+HALF = u64(32)
+
+
+# Inlined, for it is five instructions.
+@kernel(i64(i64, i64), inline="always")
+def group_of(key, groups):
+    """Return the group a key belongs to.
+
+    key     any
+    groups  groups of the table
+    """
+    return i64(((u64(key) * SPREAD >> HALF) * u64(groups)) >> HALF)
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def find_place(words, table, groups, key):
+    """Find a key, wherever it had to go.
+
+    words    int64[:]
+    table    first word of the table
+    groups   groups of it
+    key      any but KEY_FREE
+    Returns  the word that holds it, -1 when none does.
+    """
+    group = group_of(key, groups)
+    for _ in range(groups):
+        first = table + group * GROUP_WORDS
+        found = lanes_equal(words, first, key) & PLACES
+        if found != 0:
+            return first + count_trailing_zeros(u64(found))
+        if words[first + GROUP_ONWARD] == 0:
+            return i64(-1)
+        group = group + 1 if group + 1 < groups else 0
+    return i64(-1)
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def qty_of(words, table, groups, key):
+    """Return the quantity at a key, 0 where there is none.
+
+    words   int64[:]
+    table   first word of the table
+    groups  groups of it
+    key     any but KEY_FREE
+    """
+    at = find_place(words, table, groups, key)
+    return words[at + GROUP_QTY] if at >= 0 else i64(0)
+
+
+@kernel(i64(words_out, i64, i64, i64))
+def take_place(words, table, groups, key):
+    """Give a key, which is not there, the first free place of its search.
+
+    words    int64[:]
+    table    first word of the table, which has a free place
+    groups   groups of it
+    key      any but KEY_FREE
+    Returns  the word that holds it now; -1 when every place is taken, and then the table is as it was.
+    """
+    group = group_of(key, groups)
+    for _ in range(groups):
+        first = table + group * GROUP_WORDS
+        free = lanes_equal(words, first, KEY_FREE) & PLACES
+        if free != 0:
+            at = first + count_trailing_zeros(u64(free))
+            words[at] = key
+            return at
+        words[first + GROUP_ONWARD] += 1
+        group = group + 1 if group + 1 < groups else 0
+    for full in range(groups):
+        words[table + full * GROUP_WORDS + GROUP_ONWARD] -= 1
+    return i64(-1)
+
+
+@kernel(void(words_out, i64, i64, i64))
+def free_place(words, table, groups, at):
+    """Empty a place, and end the searches that went on for its key.
+
+    words   int64[:]
+    table   first word of the table
+    groups  groups of it
+    at      the word that holds a key
+    """
+    group, last = group_of(words[at], groups), (at - table) // GROUP_WORDS
+    words[at], words[at + GROUP_QTY] = KEY_FREE, 0
+    while group != last:
+        words[table + group * GROUP_WORDS + GROUP_ONWARD] -= 1
+        group = group + 1 if group + 1 < groups else 0
+
+
+@kernel(i64(words_in, i64, i64))
+def worst_place(words, table, groups):
+    """Find the worst level of a table.
+
+    words    int64[:]
+    table    first word of the table
+    groups   groups of it
+    Returns  the word of its key, -1 when there is no level.
+    """
+    worst = i64(-1)
+    for group in range(groups):
+        for at in range(table + group * GROUP_WORDS, table + group * GROUP_WORDS + GROUP_LEVELS):
+            if words[at + GROUP_QTY] > 0 and (worst < 0 or words[at] > words[worst]):
+                worst = at
+    return worst
+
+
+@kernel(i64(words_in, i64, i64, words_out, i64, i64))
+def pack_levels(words, table, groups, out, key_at, qty_at):
+    """Copy every level of a table, in no order; safe on a table that another process is changing.
+
+    words    int64[:]
+    table    first word of the table
+    groups   groups of it, from the caller's own geometry
+    out      int64[:]
+    key_at   first of groups * GROUP_LEVELS words for keys
+    qty_at   likewise for quantities
+    Returns  levels copied.
+    """
+    count = i64(0)
+    for group in range(groups):
+        first = table + group * GROUP_WORDS
+        for lane in range(GROUP_LEVELS):  # every place is written, the next level overwrites: no branch
+            key, qty = words[u64(first + lane)], words[u64(first + lane + GROUP_QTY)]
+            out[u64(key_at + count)], out[u64(qty_at + count)] = key, qty
+            count += i64(qty > 0)
+    return count
