@@ -4,9 +4,14 @@ A venue prints all levels of a message alike, so the quick way learns the *form*
 of the next: how many digits the price has before the point, how many decimals price and quantity have. Where
 the quantity begins then follows from the form by addition, without waiting for the bytes in between, and the
 core works on several levels at once. A level of another form is read carefully and the form learned anew.
+
+A form is a base and a room for every byte of a level: '0' and 9 where a digit may stand, '0' and 0 where the digit
+is beyond the scale, '.' and 0 for the point. One subtraction then checks digits and signs alike, and its
+result is what the numbers are made of.
 """
 
 import numba
+import numpy as np
 
 from .. import layout
 from ..jit import Rows, bytes_in, i64, kernel
@@ -19,7 +24,7 @@ from .decimals import (
     not_digits,
     read_decimal,
 )
-from .llvm import TEXT_BYTES, count_trailing_zeros, load_u64, read_digits
+from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, read_pair
 from .text import (
     CLOSE_LIST,
     COMMA,
@@ -27,6 +32,7 @@ from .text import (
     HIGHS,
     INLINE,
     MALFORMED,
+    ONES,
     OPEN_LIST,
     QUOTE,
     Pair,
@@ -41,12 +47,33 @@ Triple = numba.types.UniTuple(i64, 3)
 RAMP = u64(0x0807060504030201)
 QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
 
-BETWEEN = u64(int.from_bytes(b'","', "little"))  # price and quantity
-BETWEEN_MASK = u64((1 << 24) - 1)
+BETWEEN = b'","'  # price and quantity
+WORD_BITS = 0x78  # of a number of bits: whole bytes
 NEXT_LEVEL = u64(int.from_bytes(b'"],["', "little"))
-NEXT_MASK = u64((1 << 40) - 1)
+NEXT_BYTES, NEXT_MASK = 5, u64((1 << 40) - 1)
 LAST_LEVEL = u64(int.from_bytes(b'"]]', "little"))
 LAST_MASK = u64((1 << 24) - 1)
+
+
+def _form(places: int, kept: int, behind: bytes) -> bytes:
+    """Bases and rooms of `places` decimals behind eight digits, of which all but `kept` must be zero."""
+    point = places > 0
+    base = b"0" * QUICK_DIGITS + b"." * point + b"0" * places + behind
+    room = b"\x09" * QUICK_DIGITS + b"\0" * point + b"\x09" * kept + b"\0" * (places - kept + len(behind))
+    return base.ljust(FORM_ROW, b"\0") + room.ljust(FORM_ROW, b"\xff")
+
+
+# By what stands behind the decimals (0 for prices, 1 for quantities), how many are printed, how many are kept.
+FORMS = np.frombuffer(
+    b"".join(
+        _form(places, min(places, kept), behind)
+        for behind in (BETWEEN, b"")
+        for places in range(QUICK_DIGITS + 1)
+        for kept in range(QUICK_DIGITS + 1)
+    ),
+    np.uint8,
+)
+QTY_FORMS = FORMS.size // 2
 
 
 @kernel(Pair(bytes_in, i64), **INLINE)
@@ -84,9 +111,20 @@ def one_word(digits):
     return i64(POW10[digits - kept]), kept
 
 
+@kernel(u64(i64), **INLINE)
+def head_steps(count):
+    """Say where the digits before the point stand, as llvm.read_pair wants it.
+
+    count    digits before the point, 1..8
+    Returns  per byte the offset of a digit, 0x80 for a 0 in front
+    """
+    lift = u64(64 - 8 * count)
+    return (RAMP - ONES) << lift | HIGHS & ~(ALL_BITS << lift)
+
+
 @kernel(u64(i64, i64), **INLINE)
 def tail_steps(digits, kept):
-    """Say where the decimals of a mantissa stand, as llvm.read_digits wants it.
+    """Say where the decimals of a mantissa stand, as llvm.read_pair wants it.
 
     digits   decimals of the mantissa, 0..8
     kept     decimals taken from the text, 0..digits
@@ -95,6 +133,35 @@ def tail_steps(digits, kept):
     lift = u64((64 - 8 * digits) & 63)
     taken = first_bytes(kept) << lift
     return (RAMP << lift) & taken | HIGHS & ~taken
+
+
+@kernel(i64(i64, i64), **INLINE)
+def form_at(places, kept):
+    """Find a form.
+
+    places   decimals printed, 0..8
+    kept     decimals taken, 0..8
+    Returns  offset in FORMS of its first base behind the eight digits
+    """
+    return (places * (QUICK_DIGITS + 1) + kept) * (2 * FORM_ROW) + QUICK_DIGITS
+
+
+@kernel(i64(Rows, i64, i64, i64, i64, i64), **INLINE)
+def widen(rows, side, first, row, price_unit, qty_unit):
+    """Multiply mantissas whose scale has more decimals than one word holds.
+
+    rows        level_dtype[2, cap]
+    side        BID or ASK
+    first, row  rows[side, first:row] are changed
+    price_unit  factor of prices, 1..100
+    qty_unit    factor of quantities, 1..100
+    Returns     row
+    """
+    if price_unit * qty_unit != 1:
+        for at in range(first, row):
+            rows[side, at].price *= price_unit
+            rows[side, at].qty *= qty_unit
+    return row
 
 
 @kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64), **INLINE)
@@ -110,51 +177,47 @@ def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
                   read, rows so far, 0)
     """
     count, places = measure(buf, at + 2)
-    price_width = places + 1 if places > 0 else places
-    price_point = DOT if places > 0 else QUOTE
-    sep = at + 2 + count + price_width
-    _, qty_places = measure(buf, sep + 3)
+    qty_from = count + places + (places > 0) + len(BETWEEN)
+    _, qty_places = measure(buf, at + 2 + qty_from)
     is_text = buf[at] == OPEN_LIST and buf[at + 1] == QUOTE
-    if not is_text or count < 1 or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
+    if not is_text or count < 1 or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA or at > end:
         return at, row, i64(0)
     price_unit, price_digits = one_word(price_digits)
     qty_unit, qty_digits = one_word(qty_digits)
-    qty_width = qty_places + 1 if qty_places > 0 else qty_places
-    qty_point = DOT if qty_places > 0 else QUOTE
     price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
     if count + price_kept >= TEXT_BYTES:
         return at, row, i64(0)
-    price_steps, qty_steps = tail_steps(price_digits, price_kept), tail_steps(qty_digits, qty_kept)
-    price_rest = first_bytes(places) & ~first_bytes(price_kept)
-    qty_rest = first_bytes(qty_places) & ~first_bytes(qty_kept)
-    price_one, qty_one = i64(POW10[price_digits]), i64(POW10[qty_digits])
-    longest, levels, at = TEXT_BYTES - 1 - qty_kept, rows[side], at + 2
-    while row < levels.size and at <= end:
-        dot = at + count
-        sep = dot + price_width
-        qty_at = sep + 3
-        length = count_trailing_zeros(~load_u64(buf, qty_at) & DIGIT_BITS) >> 3
-        qty_dot = qty_at + length
-        stop = load_u64(buf, qty_dot + qty_width)
-        head, tail, bad = read_digits(buf, at, count, price_steps)
-        qty_head, qty_tail, qty_bad = read_digits(buf, qty_at, length, qty_steps)
-        price, qty = head * price_one + tail, qty_head * qty_one + qty_tail
-        fraction, part = load_u64(buf, dot + 1) ^ ZEROS, load_u64(buf, qty_dot + 1) ^ ZEROS
-        beyond = (fraction & price_rest) | (part & qty_rest)
-        is_like = buf[u64(dot)] == price_point and buf[u64(qty_dot)] == qty_point
-        is_like = is_like and load_u64(buf, sep) & BETWEEN_MASK == BETWEEN
-        if not is_like or beyond or bad | qty_bad or not 0 < length <= longest:
+    form = (
+        form_at(places, price_kept) - count,
+        form_at(qty_places, qty_kept) + QTY_FORMS,
+        i64(head_steps(count)),
+        i64(tail_steps(price_digits, price_kept) + ONES * u64(count)),
+        i64(tail_steps(qty_digits, qty_kept)),
+        i64(POW10[price_digits]),
+        i64(POW10[qty_digits]),
+    )
+    qty_width = qty_places + (qty_places > 0)
+    rest = qty_from + qty_width + NEXT_BYTES  # of a level, bar the quantity's digits before its point
+    levels, first, at, is_over = rows[side], row, at + 2, i64(0)
+    while row < levels.size:
+        qty_at, following = at + qty_from, at + rest
+        word = load_u64(buf, qty_at)
+        bits = count_trailing_zeros(~word & DIGIT_BITS)
+        length = bits >> 3
+        following += length  # one addition behind the count: every further level waits for it
+        after = following - NEXT_BYTES
+        stop = load_u64(buf, after)
+        head = (word ^ ZEROS) << u64(-(bits & WORD_BITS) & 63)  # without a digit: all of it, which is refused
+        if read_pair(buf, at, qty_at + length, head, FORMS, form, levels, row):
             break
-        after = qty_dot + qty_width
-        level = levels[u64(row)]  # unsigned: no negative index to look out for
-        level.price, level.qty = price * price_unit, qty * qty_unit
         if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
-            at, row = after + 5, row + 1
+            at, row = following, row + 1
         elif stop & LAST_MASK == LAST_LEVEL and after + 3 <= end:
-            return after + 3, row + 1, i64(1)
+            at, row, is_over = following, row + 1, i64(1)
+            break
         else:
             break
-    return at - 2, row, i64(0)
+    return at - 2, widen(rows, side, first, row, price_unit, qty_unit), is_over
 
 
 @kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
