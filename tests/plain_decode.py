@@ -11,6 +11,7 @@ from ringbook.engine.kernels import (
     binance_fields,
     binance_payload,
     binance_shape,
+    binance_usual,
     decimals,
     levels,
     names,
@@ -19,7 +20,17 @@ from ringbook.engine.kernels import (
 
 from .plain import plain_room
 
-ROOMS = (text, decimals, levels, names, binance_fields, binance_payload, binance_shape, binance)
+ROOMS = (
+    text,
+    decimals,
+    levels,
+    names,
+    binance_fields,
+    binance_payload,
+    binance_shape,
+    binance_usual,
+    binance,
+)
 
 
 def load_u64(buf: np.ndarray, at: int) -> np.uint64:
@@ -43,6 +54,13 @@ def text_of(buf: np.ndarray, at: int, count: int) -> list[int]:
 def bytes_like(buf: np.ndarray, at: int, byte: int) -> np.uint64:
     """Plain twin of llvm.bytes_like."""
     return np.uint64(sum((one == byte) << place for place, one in enumerate(text_of(buf, at, 32))))
+
+
+def signs_in(buf: np.ndarray, at: int) -> tuple[np.uint64, np.uint64]:
+    """Plain twin of llvm.signs_in."""
+    text = text_of(buf, at, 64)
+    signs = sum((not 48 <= one <= 57) << place for place, one in enumerate(text))
+    return np.uint64(signs), np.uint64(sum((one == 46) << place for place, one in enumerate(text)))
 
 
 def bytes_unlike(buf: np.ndarray, at: int, records: np.ndarray, row: int, offset: int) -> np.uint64:
@@ -88,7 +106,7 @@ def read_pair(buf, at: int, point: int, head, forms, form: tuple, levels: np.nda
     return 0
 
 
-TWINS = load_u64, count_trailing_zeros, bytes_like, bytes_unlike, read_count, read_pair
+TWINS = load_u64, count_trailing_zeros, bytes_like, signs_in, bytes_unlike, read_count, read_pair
 
 
 def plain_rooms(mutate: tuple[str, str, str] | None = None) -> SimpleNamespace:

@@ -16,23 +16,18 @@ import numpy as np
 from .. import layout
 from ..jit import Rows, bytes_in, i64, kernel
 from .decimals import (
-    ALL_BITS,
     DIGIT_BITS,
     POW10,
     QUICK_DIGITS,
     ZEROS,
-    not_digits,
     read_decimal,
 )
-from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, read_pair
+from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, read_pair, signs_in
 from .text import (
     CLOSE_LIST,
     COMMA,
-    DOT,
-    HIGHS,
     INLINE,
     MALFORMED,
-    ONES,
     OPEN_LIST,
     QUOTE,
     Pair,
@@ -43,8 +38,8 @@ from .text import (
 )
 
 TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
-Triple = numba.types.UniTuple(i64, 3)
-RAMP = u64(0x0807060504030201)
+Triple, Four = numba.types.UniTuple(i64, 3), numba.types.UniTuple(i64, 4)
+EVERY = 0x0101010101010101
 QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
 
 BETWEEN = b'","'  # price and quantity
@@ -74,30 +69,41 @@ FORMS = np.frombuffer(
     np.uint8,
 )
 QTY_FORMS = FORMS.size // 2
+NO_FORM = (0,) * 11
+Form = numba.types.UniTuple(i64, len(NO_FORM))
+Read = numba.types.Tuple((i64, i64, Form))
 
 
-@kernel(Pair(bytes_in, i64), **INLINE)
+def _steps(first: int, digits: int, kept: int) -> int:
+    """Where the last `digits` bytes of a word come from: `kept` places from `first` on, then, as in front, 0x80."""
+    places = [first + place if place < kept else 0x80 for place in range(digits)]
+    return int.from_bytes(bytes([0x80] * (QUICK_DIGITS - digits) + places), "little", signed=True)
+
+
+# Places of the digits before the point, by their number; of the decimals, by those of the mantissa and those kept.
+HEAD_STEPS = np.array([_steps(0, count, count) for count in range(QUICK_DIGITS + 1)], np.int64)
+TAIL_STEPS = np.array(
+    [[_steps(1, digits, kept) for kept in range(QUICK_DIGITS + 1)] for digits in range(QUICK_DIGITS + 1)],
+    np.int64,
+)
+
+
+@kernel(Four(bytes_in, i64), **INLINE)
 def measure(buf, at):
-    """Measure the form of a decimal string.
+    """Measure the form of a level, all of it from one look at 64 bytes.
 
-    buf, at  offset behind the opening quote
-    Returns  (digits before the point 0..8, decimals 0..8), or (-1, 0) when it ends in its point
+    buf, at  offset behind the opening quote of the price
+    Returns  (digits of the price before its point, its decimals, digits of the quantity before its point, its
+             decimals). Each from 0 to 64, and meaningless unless a level of that form begins here.
     """
-    count = count_trailing_zeros(~load_u64(buf, at) & DIGIT_BITS) >> 3
-    if buf[at + count] != DOT:
-        return count, i64(0)
-    places = count_trailing_zeros(not_digits(load_u64(buf, at + count + 1) ^ ZEROS)) >> 3
-    return (count, places) if places > 0 else (i64(-1), places)
-
-
-@kernel(u64(i64), **INLINE)
-def first_bytes(count):
-    """Mask of the first `count` bytes of a word.
-
-    count    0..8
-    Returns  mask
-    """
-    return ALL_BITS >> u64((64 - 8 * count) & 63) if count > 0 else u64(0)
+    signs, points = signs_in(buf, at)
+    others = signs & ~points
+    count, price_end = count_trailing_zeros(signs), count_trailing_zeros(others)
+    for _ in range(len(BETWEEN)):
+        others &= others - u64(1)
+    qty_at = min(price_end + len(BETWEEN), i64(63))
+    length, qty_end = count_trailing_zeros(signs >> u64(qty_at)), count_trailing_zeros(others)
+    return count, max(price_end - count - 1, i64(0)), length, max(qty_end - qty_at - length - 1, i64(0))
 
 
 @kernel(Pair(i64), **INLINE)
@@ -111,30 +117,6 @@ def one_word(digits):
     return i64(POW10[digits - kept]), kept
 
 
-@kernel(u64(i64), **INLINE)
-def head_steps(count):
-    """Say where the digits before the point stand, as llvm.read_pair wants it.
-
-    count    digits before the point, 1..8
-    Returns  per byte the offset of a digit, 0x80 for a 0 in front
-    """
-    lift = u64(64 - 8 * count)
-    return (RAMP - ONES) << lift | HIGHS & ~(ALL_BITS << lift)
-
-
-@kernel(u64(i64, i64), **INLINE)
-def tail_steps(digits, kept):
-    """Say where the decimals of a mantissa stand, as llvm.read_pair wants it.
-
-    digits   decimals of the mantissa, 0..8
-    kept     decimals taken from the text, 0..digits
-    Returns  per byte the distance from the point, 0x80 for a 0 that is not printed
-    """
-    lift = u64((64 - 8 * digits) & 63)
-    taken = first_bytes(kept) << lift
-    return (RAMP << lift) & taken | HIGHS & ~taken
-
-
 @kernel(i64(i64, i64), **INLINE)
 def form_at(places, kept):
     """Find a form.
@@ -146,17 +128,53 @@ def form_at(places, kept):
     return (places * (QUICK_DIGITS + 1) + kept) * (2 * FORM_ROW) + QUICK_DIGITS
 
 
-@kernel(i64(Rows, i64, i64, i64, i64, i64), **INLINE)
-def widen(rows, side, first, row, price_unit, qty_unit):
+@kernel(Form(bytes_in, i64, i64, i64, i64), **INLINE)
+def learn_form(buf, at, end, price_digits, qty_digits):
+    """Learn the form of a level for the quick way.
+
+    buf, at, end  as in text.py; at is the offset of the level's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    Returns       what llvm.read_pair wants; bytes from the price to the quantity, and of the level bar the
+                  quantity's digits before its point; factors of both mantissas. NO_FORM when it is not quick.
+    """
+    if at + 2 > end or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
+        return NO_FORM
+    count, places, _, qty_places = measure(buf, at + 2)
+    if not 1 <= count <= QUICK_DIGITS or places > QUICK_DIGITS or qty_places > QUICK_DIGITS:
+        return NO_FORM
+    price_unit, price_digits = one_word(price_digits)
+    qty_unit, qty_digits = one_word(qty_digits)
+    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
+    if count + price_kept >= TEXT_BYTES:
+        return NO_FORM
+    qty_from = count + places + (places > 0) + len(BETWEEN)
+    return (
+        form_at(places, price_kept) - count,
+        form_at(qty_places, qty_kept) + QTY_FORMS,
+        HEAD_STEPS[count],
+        TAIL_STEPS[price_digits, price_kept] + EVERY * count,
+        TAIL_STEPS[qty_digits, qty_kept],
+        i64(POW10[price_digits]),
+        i64(POW10[qty_digits]),
+        qty_from,
+        qty_from + qty_places + (qty_places > 0) + NEXT_BYTES,
+        price_unit,
+        qty_unit,
+    )
+
+
+@kernel(i64(Rows, i64, i64, i64, Form), **INLINE)
+def widen(rows, side, first, row, form):
     """Multiply mantissas whose scale has more decimals than one word holds.
 
     rows        level_dtype[2, cap]
     side        BID or ASK
     first, row  rows[side, first:row] are changed
-    price_unit  factor of prices, 1..100
-    qty_unit    factor of quantities, 1..100
+    form        as learn_form answers
     Returns     row
     """
+    price_unit, qty_unit = form[9], form[10]
     if price_unit * qty_unit != 1:
         for at in range(first, row):
             rows[side, at].price *= price_unit
@@ -164,40 +182,20 @@ def widen(rows, side, first, row, price_unit, qty_unit):
     return row
 
 
-@kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64), **INLINE)
-def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
-    """Read levels as long as they are printed like the first and without white space.
+@kernel(Triple(bytes_in, i64, i64, Rows, i64, i64, Form), **INLINE)
+def quick_levels(buf, at, end, rows, side, row, form):
+    """Read levels as long as they are of one form and without white space.
 
     buf, at, end  as in text.py; at is the offset of a level's opening bracket
-    price_digits  decimals of price mantissas, 0..18; quick up to QUICK_MANTISSA
-    qty_digits    decimals of quantity mantissas, likewise
     rows          level_dtype[2, cap], filled from rows[side, row] on
     side, row     BID or ASK; first free row
+    form          as learn_form answers
     Returns       (offset behind the list, rows, 1) when the list ended; else (offset of the first level not
                   read, rows so far, 0)
     """
-    count, places = measure(buf, at + 2)
-    qty_from = count + places + (places > 0) + len(BETWEEN)
-    _, qty_places = measure(buf, at + 2 + qty_from)
-    is_text = buf[at] == OPEN_LIST and buf[at + 1] == QUOTE
-    if not is_text or count < 1 or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA or at > end:
+    if form[7] == 0 or at + 2 > end or buf[at] != OPEN_LIST or buf[at + 1] != QUOTE:
         return at, row, i64(0)
-    price_unit, price_digits = one_word(price_digits)
-    qty_unit, qty_digits = one_word(qty_digits)
-    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
-    if count + price_kept >= TEXT_BYTES:
-        return at, row, i64(0)
-    form = (
-        form_at(places, price_kept) - count,
-        form_at(qty_places, qty_kept) + QTY_FORMS,
-        i64(head_steps(count)),
-        i64(tail_steps(price_digits, price_kept) + ONES * u64(count)),
-        i64(tail_steps(qty_digits, qty_kept)),
-        i64(POW10[price_digits]),
-        i64(POW10[qty_digits]),
-    )
-    qty_width = qty_places + (qty_places > 0)
-    rest = qty_from + qty_width + NEXT_BYTES  # of a level, bar the quantity's digits before its point
+    pair_form, qty_from, rest = form[:7], form[7], form[8]
     levels, first, at, is_over = rows[side], row, at + 2, i64(0)
     while row < levels.size:
         qty_at, following = at + qty_from, at + rest
@@ -208,7 +206,7 @@ def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
         after = following - NEXT_BYTES
         stop = load_u64(buf, after)
         head = (word ^ ZEROS) << u64(-(bits & WORD_BITS) & 63)  # without a digit: all of it, which is refused
-        if read_pair(buf, at, qty_at + length, head, FORMS, form, levels, row):
+        if read_pair(buf, at, qty_at + length, head, FORMS, pair_form, levels, row):
             break
         if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
             at, row = following, row + 1
@@ -217,7 +215,7 @@ def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
             break
         else:
             break
-    return at - 2, widen(rows, side, first, row, price_unit, qty_unit), is_over
+    return at - 2, widen(rows, side, first, row, form), is_over
 
 
 @kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
@@ -252,9 +250,44 @@ def read_level(buf, at, end, price_digits, qty_digits, rows, side, row):
             return at, fact
 
 
+@kernel(Read(bytes_in, i64, i64, i64, i64, Rows, i64, Form), **INLINE)
+def read_list(buf, at, end, price_digits, qty_digits, rows, side, form):
+    """Read a list of levels into rows, in message order.
+
+    buf, at, end  as in text.py; at is the offset of the list's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    rows          level_dtype[2, cap]; rows[side] is filled
+    side          BID or ASK
+    form          of the list before, at the same scales: most likely of this one too; or NO_FORM
+    Returns       (offset behind the list, levels, form), or (code, where, form)
+    """
+    if at >= end or buf[at] != OPEN_LIST:
+        return i64(MALFORMED), at, form
+    row, is_fresh, at = i64(0), False, skip_space(buf, at + 1, end)
+    if at < end and buf[at] == CLOSE_LIST:
+        return at + 1, row, form
+    while True:
+        before = row
+        at, row, is_over = quick_levels(buf, at, end, rows, side, row, form)
+        if is_over:
+            return at, row, form
+        if row == rows.shape[1]:
+            return i64(TOO_MANY_LEVELS), at, form
+        if row == before and is_fresh:
+            at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
+            if at < 0:
+                return at, fact, form
+            row += 1
+            at, fact = skip_comma(buf, at, end, i64(CLOSE_LIST))
+            if at < 0 or fact:
+                return at, row if at >= 0 else fact, form
+        form, is_fresh = learn_form(buf, at, end, price_digits, qty_digits), True
+
+
 @kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64), **INLINE)
 def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
-    """Read a list of levels into rows, in message order.
+    """Read a list of levels into rows, of which nothing is known beforehand.
 
     buf, at, end  as in text.py; at is the offset of the list's opening bracket
     price_digits  decimals of price mantissas, 0..18
@@ -263,24 +296,5 @@ def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
     side          BID or ASK
     Returns       (offset behind the list, levels), or (code, where)
     """
-    if at >= end or buf[at] != OPEN_LIST:
-        return i64(MALFORMED), at
-    row, at = i64(0), skip_space(buf, at + 1, end)
-    if at < end and buf[at] == CLOSE_LIST:
-        return at + 1, row
-    while True:
-        before = row
-        at, row, is_done = quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row)
-        if is_done:
-            return at, row
-        if row == rows.shape[1]:
-            return i64(TOO_MANY_LEVELS), at
-        if row > before:  # the next level may only have another form: measure it
-            continue
-        at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
-        if at < 0:
-            return at, fact
-        row += 1
-        at, fact = skip_comma(buf, at, end, i64(CLOSE_LIST))
-        if at < 0 or fact:
-            return at, row if at >= 0 else fact
+    at, fact, _ = read_list(buf, at, end, price_digits, qty_digits, rows, side, NO_FORM)
+    return at, fact

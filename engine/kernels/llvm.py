@@ -128,6 +128,7 @@ def load_u64(typingctx, data, index):
 
 TEXT_BYTES = 16
 LONG_BYTES = 2 * TEXT_BYTES
+WINDOW_BYTES = 4 * TEXT_BYTES
 
 
 def _load_text(context, builder, array_type, array, index, count):
@@ -198,6 +199,25 @@ def bytes_like(typingctx, data, index, byte):
         return builder.zext(builder.bitcast(same, ir.IntType(LONG_BYTES)), I64)
 
     return types.uint64(data, types.int64, types.int64), codegen
+
+
+@intrinsic
+def signs_in(typingctx, data, index):
+    """signs_in(bytes, index) -> (signs, points): bit i of signs where byte i of 64 is no digit, of points where '.'.
+
+    The caller owns index + 64 <= len.
+    """
+
+    def codegen(context, builder, signature, args):
+        text = _load_text(context, builder, signature.args[0], args[0], args[1], WINDOW_BYTES)
+        zeros, nines, points = (
+            ir.Constant(text.type, [value] * WINDOW_BYTES) for value in (ord("0"), 9, ord("."))
+        )
+        above = builder.icmp_unsigned(">", builder.sub(text, zeros), nines)
+        masks = [builder.bitcast(mask, I64) for mask in (above, builder.icmp_unsigned("==", text, points))]
+        return context.make_tuple(builder, signature.return_type, masks)
+
+    return types.UniTuple(types.uint64, 2)(data, types.int64), codegen
 
 
 @intrinsic
