@@ -1,6 +1,5 @@
 """The decode rooms as plain Python, on plain twins of their intrinsics, with or without a mistake."""
 
-import itertools
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -72,10 +71,10 @@ def bytes_unlike(buf: np.ndarray, at: int, records: np.ndarray, row: int, offset
     return np.uint64(sum((one != two) << place for place, (one, two) in enumerate(pairs)))
 
 
-def read_count(buf: np.ndarray, at: int) -> tuple[int, int]:
-    """Plain twin of llvm.read_count."""
-    digits = "".join(map(chr, itertools.takewhile(lambda byte: 48 <= byte <= 57, text_of(buf, at, 16))))
-    return int(digits or "0"), len(digits)
+def read_count(buf: np.ndarray, at: int, digits: int) -> int:
+    """Plain twin of llvm.read_count, whose answer means nothing for anything but digits."""
+    text = bytes(text_of(buf, at, 16)[:digits])
+    return int(text) if text.isdigit() and digits <= 16 else -7
 
 
 def number_of(digits: list[int]) -> int:

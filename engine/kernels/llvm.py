@@ -240,27 +240,23 @@ def bytes_unlike(typingctx, data, index, records, row, offset):
 
 
 @intrinsic
-def read_count(typingctx, data, index):
-    """read_count(bytes, index) -> (value, digits): the decimal digits that begin there, 16 at most.
+def read_count(typingctx, data, index, digits):
+    """read_count(bytes, index, digits) -> int64: the number that `digits` decimal digits are, 0..16.
 
-    The caller owns index + 16 <= len.
+    The caller knows that they are digits and owns index + 16 <= len.
     """
 
     def codegen(context, builder, signature, args):
         text = _load_text(context, builder, signature.args[0], args[0], args[1], TEXT_BYTES)
-        digits = builder.sub(text, ir.Constant(text.type, [ord("0")] * TEXT_BYTES))
-        above = builder.icmp_unsigned(">", digits, ir.Constant(text.type, [9] * TEXT_BYTES))
-        stops = builder.zext(builder.bitcast(above, ir.IntType(TEXT_BYTES)), I32)
-        count = builder.cttz(builder.or_(stops, I32(1 << TEXT_BYTES)), ir.IntType(1)(1))
+        text = builder.sub(text, ir.Constant(text.type, [ord("0")] * TEXT_BYTES))
         places = ir.Constant(text.type, [place & 0xFF for place in range(-TEXT_BYTES, 0)])
-        places = builder.add(places, _splat(builder, builder.trunc(count, I8), text.type))
-        taken = _take_bytes(builder, digits, places)
+        places = builder.add(places, _splat(builder, builder.trunc(args[2], I8), text.type))
+        taken = _take_bytes(builder, text, places)
         parts = _four_numbers(builder, taken, taken)
         upper, lower = (builder.zext(builder.extract_element(parts, I32(lane)), I64) for lane in range(2))
-        value = builder.add(builder.mul(upper, I64(100_000_000)), lower)
-        return context.make_tuple(builder, signature.return_type, [value, builder.zext(count, I64)])
+        return builder.add(builder.mul(upper, I64(100_000_000)), lower)
 
-    return types.UniTuple(types.int64, 2)(data, types.int64), codegen
+    return types.int64(data, types.int64, types.int64), codegen
 
 
 FORM_ROW = 48  # bytes of a base or of its room in the table of forms
