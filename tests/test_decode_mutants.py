@@ -20,6 +20,13 @@ def plain_scanner(mutate: tuple[str, str, str] | None = None) -> Scanner:
     return Scanner(scan=on_records(room.scan), scan_snapshot=on_records(room.scan_snapshot))
 
 
+def renamed(symbol: bytes, levels: bytes) -> bytes:
+    """A diff of another symbol, with these bids before its own."""
+    other = DIFF.replace(b"BTCUSDT", symbol).replace(b"btcusdt", symbol.lower())
+    return other.replace(b'"b":[', b'"b":[' + levels)
+
+
+USDM_DIFF = FRAMES["usdm diff"].replace(b'"ps":"ETHUSDT",', b"").replace(b',"st":1', b"")
 PLAIN = plain_scanner()
 # Spaced and reordered forms too, so that the surveyed way is walked as well.
 EXAMPLES = [
@@ -31,6 +38,20 @@ EXAMPLES = [
     FRAMES["ticker"].replace(b"25.36", b"25.361"),
     DIFF.replace(b'"b":[[', b'"b":[["61737.63000000","12345678.12345678"],["6.5","1.123456780"],['),
     DIFF.replace(b'"b":[[', b'"b":[["61737.63000000","1.00000000"],["61737.62000000","1.0000x000"],['),
+    renamed(b"ETHUSDT", b'["7.25000000","1.00100000"],["7.25000000","1.00012000"],'),
+    renamed(b"MICROUSDT", b'["7.25000000","1.00100000"],["7.25100000","1.00012000"],'),
+    renamed(b"SHIBUSDT", b'["12345678.12345678","1.00"],["12345678.12345678","1.00"],').replace(
+        b"46980", b"00000"
+    ),
+    renamed(b"X" * layout.SYMBOL_BYTES, b"").partition(b'X","U"')[0] + b'Y","U":1,"u":2,"b":[],"a":[]}}',
+    USDM_DIFF,
+    USDM_DIFF.replace(b'"T":1723161256302', b'"T":'),
+    USDM_DIFF.replace(b"@depth@", b"@depth20@"),
+    DIFF.replace(b'"U":50', b'"U":05'),
+    DIFF.replace(b'"BTCUSDT"', b'"BTCUSDC"'),
+    DIFF.replace(b'"a":[', b'"x":['),
+    DIFF.replace(b"}}", b"]}"),
+    DIFF.replace(b"@depth", b"@dXpth"),
     b'{"data":' + FRAMES["trade"] + b',"stream":"btcusdt@trade","x":[{}]}',
     b'{"m":false,"q":"4.0","p":"3.00","t":9223372036854775807,"s":"BTCUSDT","E":12345678,"e":"trade"}',
 ]
@@ -58,10 +79,20 @@ def test_plain_snapshot() -> None:
 
 
 MUTANTS = [
-    ("tail_steps", "HIGHS & ~taken", "RAMP & ~taken"),
-    ("quick_levels", "qty_head * qty_one", "qty_head * price_one"),
-    ("quick_levels", "or bad | qty_bad", "or bad"),
-    ("quick_levels", "if not is_like or beyond or", "if not is_like or"),
+    ("learn_form", "i64(POW10[qty_digits])", "i64(POW10[price_digits])"),
+    ("quick_levels", "if read_pair(", "if 0 * read_pair("),
+    ("learn_form", "form_at(places, price_kept)", "form_at(places, places)"),
+    ("learn_form", "form_at(qty_places, qty_kept)", "form_at(qty_places, qty_places)"),
+    ("widen", "qty *= qty_unit", "qty *= price_unit"),
+    ("learn_form", "count + price_kept >= TEXT_BYTES", "False"),
+    ("usual_count", "u64(buf[at]) - u64(FIRST_DIGIT) < u64(DIGITS) and ", ""),
+    ("usual_times", "not 0 < length <= LONG_BYTES", "False"),
+    ("usual_times", "u64(64 - length)", "u64(63)"),
+    ("usual_ids", "words[F_PREV] = -1", "words[F_PREV] = 0"),
+    ("read_usual", "!= ASKS_WORD", "== 0"),
+    ("read_usual", "buf[at] != CLOSE_OBJECT", "False"),
+    ("read_usual", "kind == layout.KIND_DEPTH", "False"),
+    ("find_route", "unlike == 0", "True"),
     ("read_level", "price, qty\n", "qty, price\n"),
     ("quick_decimal", "or part & ~keep", ""),
     ("read_mantissa", "code if code != 0 else beyond", "code"),

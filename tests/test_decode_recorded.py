@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ringbook.engine import layout, routes
-from ringbook.engine.kernels import binance, levels
+from ringbook.engine.kernels import binance, binance_usual, levels
 
 from .model import decode as model
 from .model.decode import Instrument
@@ -72,15 +72,18 @@ def test_recorded_messages_go_the_quick_way(name: str, instrument: Instrument) -
         arguments = (scanner.names, scanner.table, scanner.frame, scanner.rows)
         if not data.startswith(b'{"lastUpdateId"'):
             assert binance.scan_usual(buf, begin, end, *arguments)[0] == layout.DECODED
+        if b'"depthUpdate"' in data:
+            at = begin + data.index(b'{"e":')
+            after = binance_usual.read_usual(buf, at, end, layout.KIND_BOOK, *arguments[1:])
+            assert after == end - 1
         for key in (b'"b":[[', b'"a":[[', b'"bids":[[', b'"asks":[['):
             at = data.find(key)
             if at < 0:
                 continue
             at, row, is_over = begin + at + len(key) - 1, 0, 0
             while not is_over:  # as read_levels does, counting what it would read carefully
-                at, row, is_over = levels.quick_levels(
-                    buf, at, end, instrument.price_digits, instrument.qty_digits, scanner.rows, 0, row
-                )
+                form = levels.learn_form(buf, at, end, instrument.price_digits, instrument.qty_digits)
+                at, row, is_over = levels.quick_levels(buf, at, end, scanner.rows, 0, row, form)
                 if not is_over:
                     at, _ = levels.read_level(
                         buf, at, end, instrument.price_digits, instrument.qty_digits, scanner.rows, 0, row

@@ -55,7 +55,7 @@ MUTANTS = [
     ("decode", ("push_digits", "digit != 0 and code == 0", "digit > 9")),
     ("decode", ("find_quote", "while at < end:", "while at >= 0:")),
     ("decode", ("key_code", "if buf[at] < KEY_CODES else i64(KEY_OTHER)", "")),
-    ("decode", ("read_levels", "if row == rows.shape[1]:", "if row == 2:")),
+    ("decode", ("read_list", "if row == rows.shape[1]:", "if row == 2:")),
     ("decode", ("skip_closers", "if depth == 0 else", "if depth <= 1 else")),
     ("snapshot", ("scan_snapshot", "symbol_id < 0 or ", "")),
     ("snapshot", ("scan_snapshot", "mask & HAS_ID == 0", "mask & HAS_ID != 0")),

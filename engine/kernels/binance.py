@@ -4,7 +4,8 @@ Messages of a combined connection wear an envelope, `{"stream":"<name>","data":<
 (Binance spot docs, web-socket-streams: "General WSS information"), whose stream name leads to symbol and
 kind; it alone tells a USD-M partial-depth image from a diff. Bare payloads are led by their symbol.
 
-The quick way believes the usual order and checks it as it goes. Whatever it cannot finish is surveyed: a walk
+The quick way believes the usual order and checks it as it goes; a depth diff has one of its own, which is inlined
+where a message comes in, while the rest is called. Whatever it cannot finish is surveyed: a walk
 over the outer object finds envelope, event and symbol wherever they are, and whether the text is JSON at all.
 """
 
@@ -13,7 +14,8 @@ from ..jit import Frame, Instruments, Routes, Rows, bytes_in, i64, kernel
 from .binance_fields import IMAGE
 from .binance_payload import read_payload
 from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
-from .llvm import load_u64
+from .binance_usual import read_usual
+from .llvm import LONG_BYTES, bytes_like, count_trailing_zeros, load_u64
 from .names import find_route
 from .text import (
     CLOSE_OBJECT,
@@ -37,7 +39,7 @@ BEFORE_DATA = u64(int.from_bytes(b',"data":', "little"))
 VENUE_WIDE = ord("!")  # names of streams that belong to no symbol
 
 
-@kernel(Pair(bytes_in, i64, i64, i64, Instruments, Frame, Rows), **INLINE)
+@kernel(Pair(bytes_in, i64, i64, i64, Instruments, Frame, Rows))
 def read_any_payload(buf, at, end, route_kind, instruments, frame, rows):
     """Read the payload of an envelope, whatever its shape.
 
@@ -78,15 +80,18 @@ def route_text(buf, at, end, routes, instruments, frame):
     frame[0].symbol_id = -1
     if at >= end or buf[at] != QUOTE:
         return i64(MALFORMED), at
-    close, _ = find_quote(buf, at + 1, end)
+    close = at + 1 + count_trailing_zeros(bytes_like(buf, at + 1, i64(QUOTE)))
+    if close > at + LONG_BYTES or close >= end:
+        close, _ = find_quote(buf, at + 1, end)
+    slot = find_route(buf, at + 1, close - at - 1, routes)
+    if slot >= 0 and 0 <= routes[slot].symbol_id < instruments.size:
+        frame[0].symbol_id = routes[slot].symbol_id
+        return close + 1, routes[slot].kind
+    close, _ = find_quote(buf, at + 1, end)  # what looked like the end may have been an escaped quote
     if close < 0:
         after, where = skip_string(buf, at, end)
         return (after, where) if after < 0 else (i64(NEEDS_SLOW_PATH), at)
-    slot = find_route(buf, at + 1, close - at - 1, routes)
-    if slot < 0 or not 0 <= routes[slot].symbol_id < instruments.size:
-        return i64(NOT_MARKET_DATA) if buf[at + 1] == VENUE_WIDE else i64(UNKNOWN_SYMBOL), at
-    frame[0].symbol_id = routes[slot].symbol_id
-    return close + 1, routes[slot].kind
+    return i64(NOT_MARKET_DATA) if buf[at + 1] == VENUE_WIDE else i64(UNKNOWN_SYMBOL), at
 
 
 @kernel(Pair(bytes_in, i64, i64, Routes, Instruments, Frame, Rows), **INLINE)
@@ -109,9 +114,12 @@ def scan_usual(buf, begin, end, routes, instruments, frame, rows):
         return at, kind
     if load_u64(buf, at) != BEFORE_DATA or buf[at + 8] != OPEN_OBJECT:
         return i64(MALFORMED), at
-    at, fact = read_any_payload(buf, at + 8, end, kind, instruments, frame, rows)
-    if at < 0:
-        return at, fact
+    after, fact = read_usual(buf, at + 8, end, kind, instruments, frame, rows), i64(0)
+    if after < 0:
+        after, fact = read_any_payload(buf, at + 8, end, kind, instruments, frame, rows)
+        if after < 0:
+            return after, fact
+    at = after
     if at >= end or buf[at] != CLOSE_OBJECT or skip_space(buf, at + 1, end) != end:
         return i64(MALFORMED), at
     return i64(DECODED), end
@@ -159,7 +167,7 @@ def scan_surveyed(buf, begin, end, routes, instruments, frame, rows):
     return (i64(DECODED), end) if after >= 0 else (after, kind)
 
 
-@kernel(i64(bytes_in, i64, i64, Routes, Instruments, Frame, Rows))
+@kernel(i64(bytes_in, i64, i64, Routes, Instruments, Frame, Rows), **INLINE)
 def scan(buf, begin, end, routes, instruments, frame, rows):
     """Decode one message of a websocket connection.
 

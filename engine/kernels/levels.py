@@ -4,27 +4,28 @@ A venue prints all levels of a message alike, so the quick way learns the *form*
 of the next: how many digits the price has before the point, how many decimals price and quantity have. Where
 the quantity begins then follows from the form by addition, without waiting for the bytes in between, and the
 core works on several levels at once. A level of another form is read carefully and the form learned anew.
+
+A form is a base and a room for every byte of a level: '0' and 9 where a digit may stand, '0' and 0 where the digit
+is beyond the scale, '.' and 0 for the point. One subtraction then checks digits and signs alike, and its
+result is what the numbers are made of.
 """
 
 import numba
+import numpy as np
 
 from .. import layout
 from ..jit import Rows, bytes_in, i64, kernel
 from .decimals import (
-    ALL_BITS,
     DIGIT_BITS,
     POW10,
     QUICK_DIGITS,
     ZEROS,
-    not_digits,
     read_decimal,
 )
-from .llvm import TEXT_BYTES, count_trailing_zeros, load_u64, read_digits
+from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, read_pair, signs_in
 from .text import (
     CLOSE_LIST,
     COMMA,
-    DOT,
-    HIGHS,
     INLINE,
     MALFORMED,
     OPEN_LIST,
@@ -37,40 +38,72 @@ from .text import (
 )
 
 TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
-Triple = numba.types.UniTuple(i64, 3)
-RAMP = u64(0x0807060504030201)
+Triple, Four = numba.types.UniTuple(i64, 3), numba.types.UniTuple(i64, 4)
+EVERY = 0x0101010101010101
 QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
 
-BETWEEN = u64(int.from_bytes(b'","', "little"))  # price and quantity
-BETWEEN_MASK = u64((1 << 24) - 1)
+BETWEEN = b'","'  # price and quantity
+WORD_BITS = 0x78  # of a number of bits: whole bytes
 NEXT_LEVEL = u64(int.from_bytes(b'"],["', "little"))
-NEXT_MASK = u64((1 << 40) - 1)
+NEXT_BYTES, NEXT_MASK = 5, u64((1 << 40) - 1)
 LAST_LEVEL = u64(int.from_bytes(b'"]]', "little"))
 LAST_MASK = u64((1 << 24) - 1)
 
 
-@kernel(Pair(bytes_in, i64), **INLINE)
+def _form(places: int, kept: int, behind: bytes) -> bytes:
+    """Bases and rooms of `places` decimals behind eight digits, of which all but `kept` must be zero."""
+    point = places > 0
+    base = b"0" * QUICK_DIGITS + b"." * point + b"0" * places + behind
+    room = b"\x09" * QUICK_DIGITS + b"\0" * point + b"\x09" * kept + b"\0" * (places - kept + len(behind))
+    return base.ljust(FORM_ROW, b"\0") + room.ljust(FORM_ROW, b"\xff")
+
+
+# By what stands behind the decimals (0 for prices, 1 for quantities), how many are printed, how many are kept.
+FORMS = np.frombuffer(
+    b"".join(
+        _form(places, min(places, kept), behind)
+        for behind in (BETWEEN, b"")
+        for places in range(QUICK_DIGITS + 1)
+        for kept in range(QUICK_DIGITS + 1)
+    ),
+    np.uint8,
+)
+QTY_FORMS = FORMS.size // 2
+NO_FORM = (0,) * 11
+Form = numba.types.UniTuple(i64, len(NO_FORM))
+Read = numba.types.Tuple((i64, i64, Form))
+
+
+def _steps(first: int, digits: int, kept: int) -> int:
+    """Where the last `digits` bytes of a word come from: `kept` places from `first` on, then, as in front, 0x80."""
+    places = [first + place if place < kept else 0x80 for place in range(digits)]
+    return int.from_bytes(bytes([0x80] * (QUICK_DIGITS - digits) + places), "little", signed=True)
+
+
+# Places of the digits before the point, by their number; of the decimals, by those of the mantissa and those kept.
+HEAD_STEPS = np.array([_steps(0, count, count) for count in range(QUICK_DIGITS + 1)], np.int64)
+TAIL_STEPS = np.array(
+    [[_steps(1, digits, kept) for kept in range(QUICK_DIGITS + 1)] for digits in range(QUICK_DIGITS + 1)],
+    np.int64,
+)
+
+
+@kernel(Four(bytes_in, i64), **INLINE)
 def measure(buf, at):
-    """Measure the form of a decimal string.
+    """Measure the form of a level, all of it from one look at 64 bytes.
 
-    buf, at  offset behind the opening quote
-    Returns  (digits before the point 0..8, decimals 0..8), or (-1, 0) when it ends in its point
+    buf, at  offset behind the opening quote of the price
+    Returns  (digits of the price before its point, its decimals, digits of the quantity before its point, its
+             decimals). Each from 0 to 64, and meaningless unless a level of that form begins here.
     """
-    count = count_trailing_zeros(~load_u64(buf, at) & DIGIT_BITS) >> 3
-    if buf[at + count] != DOT:
-        return count, i64(0)
-    places = count_trailing_zeros(not_digits(load_u64(buf, at + count + 1) ^ ZEROS)) >> 3
-    return (count, places) if places > 0 else (i64(-1), places)
-
-
-@kernel(u64(i64), **INLINE)
-def first_bytes(count):
-    """Mask of the first `count` bytes of a word.
-
-    count    0..8
-    Returns  mask
-    """
-    return ALL_BITS >> u64((64 - 8 * count) & 63) if count > 0 else u64(0)
+    signs, points = signs_in(buf, at)
+    others = signs & ~points
+    count, price_end = count_trailing_zeros(signs), count_trailing_zeros(others)
+    for _ in range(len(BETWEEN)):
+        others &= others - u64(1)
+    qty_at = min(price_end + len(BETWEEN), i64(63))
+    length, qty_end = count_trailing_zeros(signs >> u64(qty_at)), count_trailing_zeros(others)
+    return count, max(price_end - count - 1, i64(0)), length, max(qty_end - qty_at - length - 1, i64(0))
 
 
 @kernel(Pair(i64), **INLINE)
@@ -84,77 +117,105 @@ def one_word(digits):
     return i64(POW10[digits - kept]), kept
 
 
-@kernel(u64(i64, i64), **INLINE)
-def tail_steps(digits, kept):
-    """Say where the decimals of a mantissa stand, as llvm.read_digits wants it.
+@kernel(i64(i64, i64), **INLINE)
+def form_at(places, kept):
+    """Find a form.
 
-    digits   decimals of the mantissa, 0..8
-    kept     decimals taken from the text, 0..digits
-    Returns  per byte the distance from the point, 0x80 for a 0 that is not printed
+    places   decimals printed, 0..8
+    kept     decimals taken, 0..8
+    Returns  offset in FORMS of its first base behind the eight digits
     """
-    lift = u64((64 - 8 * digits) & 63)
-    taken = first_bytes(kept) << lift
-    return (RAMP << lift) & taken | HIGHS & ~taken
+    return (places * (QUICK_DIGITS + 1) + kept) * (2 * FORM_ROW) + QUICK_DIGITS
 
 
-@kernel(Triple(bytes_in, i64, i64, i64, i64, Rows, i64, i64), **INLINE)
-def quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row):
-    """Read levels as long as they are printed like the first and without white space.
+@kernel(Form(bytes_in, i64, i64, i64, i64), **INLINE)
+def learn_form(buf, at, end, price_digits, qty_digits):
+    """Learn the form of a level for the quick way.
+
+    buf, at, end  as in text.py; at is the offset of the level's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    Returns       what llvm.read_pair wants; bytes from the price to the quantity, and of the level bar the
+                  quantity's digits before its point; factors of both mantissas. NO_FORM when it is not quick.
+    """
+    if at + 2 > end or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
+        return NO_FORM
+    count, places, _, qty_places = measure(buf, at + 2)
+    if not 1 <= count <= QUICK_DIGITS or places > QUICK_DIGITS or qty_places > QUICK_DIGITS:
+        return NO_FORM
+    price_unit, price_digits = one_word(price_digits)
+    qty_unit, qty_digits = one_word(qty_digits)
+    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
+    if count + price_kept >= TEXT_BYTES:
+        return NO_FORM
+    qty_from = count + places + (places > 0) + len(BETWEEN)
+    return (
+        form_at(places, price_kept) - count,
+        form_at(qty_places, qty_kept) + QTY_FORMS,
+        HEAD_STEPS[count],
+        TAIL_STEPS[price_digits, price_kept] + EVERY * count,
+        TAIL_STEPS[qty_digits, qty_kept],
+        i64(POW10[price_digits]),
+        i64(POW10[qty_digits]),
+        qty_from,
+        qty_from + qty_places + (qty_places > 0) + NEXT_BYTES,
+        price_unit,
+        qty_unit,
+    )
+
+
+@kernel(i64(Rows, i64, i64, i64, Form), **INLINE)
+def widen(rows, side, first, row, form):
+    """Multiply mantissas whose scale has more decimals than one word holds.
+
+    rows        level_dtype[2, cap]
+    side        BID or ASK
+    first, row  rows[side, first:row] are changed
+    form        as learn_form answers
+    Returns     row
+    """
+    price_unit, qty_unit = form[9], form[10]
+    if price_unit * qty_unit != 1:
+        for at in range(first, row):
+            rows[side, at].price *= price_unit
+            rows[side, at].qty *= qty_unit
+    return row
+
+
+@kernel(Triple(bytes_in, i64, i64, Rows, i64, i64, Form), **INLINE)
+def quick_levels(buf, at, end, rows, side, row, form):
+    """Read levels as long as they are of one form and without white space.
 
     buf, at, end  as in text.py; at is the offset of a level's opening bracket
-    price_digits  decimals of price mantissas, 0..18; quick up to QUICK_MANTISSA
-    qty_digits    decimals of quantity mantissas, likewise
     rows          level_dtype[2, cap], filled from rows[side, row] on
     side, row     BID or ASK; first free row
+    form          as learn_form answers
     Returns       (offset behind the list, rows, 1) when the list ended; else (offset of the first level not
                   read, rows so far, 0)
     """
-    count, places = measure(buf, at + 2)
-    price_width = places + 1 if places > 0 else places
-    price_point = DOT if places > 0 else QUOTE
-    sep = at + 2 + count + price_width
-    _, qty_places = measure(buf, sep + 3)
-    is_text = buf[at] == OPEN_LIST and buf[at + 1] == QUOTE
-    if not is_text or count < 1 or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
+    if form[7] == 0 or at + 2 > end or buf[at] != OPEN_LIST or buf[at + 1] != QUOTE:
         return at, row, i64(0)
-    price_unit, price_digits = one_word(price_digits)
-    qty_unit, qty_digits = one_word(qty_digits)
-    qty_width = qty_places + 1 if qty_places > 0 else qty_places
-    qty_point = DOT if qty_places > 0 else QUOTE
-    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
-    if count + price_kept >= TEXT_BYTES:
-        return at, row, i64(0)
-    price_steps, qty_steps = tail_steps(price_digits, price_kept), tail_steps(qty_digits, qty_kept)
-    price_rest = first_bytes(places) & ~first_bytes(price_kept)
-    qty_rest = first_bytes(qty_places) & ~first_bytes(qty_kept)
-    price_one, qty_one = i64(POW10[price_digits]), i64(POW10[qty_digits])
-    longest, levels, at = TEXT_BYTES - 1 - qty_kept, rows[side], at + 2
-    while row < levels.size and at <= end:
-        dot = at + count
-        sep = dot + price_width
-        qty_at = sep + 3
-        length = count_trailing_zeros(~load_u64(buf, qty_at) & DIGIT_BITS) >> 3
-        qty_dot = qty_at + length
-        stop = load_u64(buf, qty_dot + qty_width)
-        head, tail, bad = read_digits(buf, at, count, price_steps)
-        qty_head, qty_tail, qty_bad = read_digits(buf, qty_at, length, qty_steps)
-        price, qty = head * price_one + tail, qty_head * qty_one + qty_tail
-        fraction, part = load_u64(buf, dot + 1) ^ ZEROS, load_u64(buf, qty_dot + 1) ^ ZEROS
-        beyond = (fraction & price_rest) | (part & qty_rest)
-        is_like = buf[u64(dot)] == price_point and buf[u64(qty_dot)] == qty_point
-        is_like = is_like and load_u64(buf, sep) & BETWEEN_MASK == BETWEEN
-        if not is_like or beyond or bad | qty_bad or not 0 < length <= longest:
+    pair_form, qty_from, rest = form[:7], form[7], form[8]
+    levels, first, at, is_over = rows[side], row, at + 2, i64(0)
+    while row < levels.size:
+        qty_at, following = at + qty_from, at + rest
+        word = load_u64(buf, qty_at)
+        bits = count_trailing_zeros(~word & DIGIT_BITS)
+        length = bits >> 3
+        following += length  # one addition behind the count: every further level waits for it
+        after = following - NEXT_BYTES
+        stop = load_u64(buf, after)
+        head = (word ^ ZEROS) << u64(-(bits & WORD_BITS) & 63)  # without a digit: all of it, which is refused
+        if read_pair(buf, at, qty_at + length, head, FORMS, pair_form, levels, row):
             break
-        after = qty_dot + qty_width
-        level = levels[u64(row)]  # unsigned: no negative index to look out for
-        level.price, level.qty = price * price_unit, qty * qty_unit
         if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
-            at, row = after + 5, row + 1
+            at, row = following, row + 1
         elif stop & LAST_MASK == LAST_LEVEL and after + 3 <= end:
-            return after + 3, row + 1, i64(1)
+            at, row, is_over = following, row + 1, i64(1)
+            break
         else:
             break
-    return at - 2, row, i64(0)
+    return at - 2, widen(rows, side, first, row, form), is_over
 
 
 @kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64, i64))
@@ -189,9 +250,44 @@ def read_level(buf, at, end, price_digits, qty_digits, rows, side, row):
             return at, fact
 
 
+@kernel(Read(bytes_in, i64, i64, i64, i64, Rows, i64, Form), **INLINE)
+def read_list(buf, at, end, price_digits, qty_digits, rows, side, form):
+    """Read a list of levels into rows, in message order.
+
+    buf, at, end  as in text.py; at is the offset of the list's opening bracket
+    price_digits  decimals of price mantissas, 0..18
+    qty_digits    decimals of quantity mantissas, 0..18
+    rows          level_dtype[2, cap]; rows[side] is filled
+    side          BID or ASK
+    form          of the list before, at the same scales: most likely of this one too; or NO_FORM
+    Returns       (offset behind the list, levels, form), or (code, where, form)
+    """
+    if at >= end or buf[at] != OPEN_LIST:
+        return i64(MALFORMED), at, form
+    row, is_fresh, at = i64(0), False, skip_space(buf, at + 1, end)
+    if at < end and buf[at] == CLOSE_LIST:
+        return at + 1, row, form
+    while True:
+        before = row
+        at, row, is_over = quick_levels(buf, at, end, rows, side, row, form)
+        if is_over:
+            return at, row, form
+        if row == rows.shape[1]:
+            return i64(TOO_MANY_LEVELS), at, form
+        if row == before and is_fresh:
+            at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
+            if at < 0:
+                return at, fact, form
+            row += 1
+            at, fact = skip_comma(buf, at, end, i64(CLOSE_LIST))
+            if at < 0 or fact:
+                return at, row if at >= 0 else fact, form
+        form, is_fresh = learn_form(buf, at, end, price_digits, qty_digits), True
+
+
 @kernel(Pair(bytes_in, i64, i64, i64, i64, Rows, i64), **INLINE)
 def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
-    """Read a list of levels into rows, in message order.
+    """Read a list of levels into rows, of which nothing is known beforehand.
 
     buf, at, end  as in text.py; at is the offset of the list's opening bracket
     price_digits  decimals of price mantissas, 0..18
@@ -200,24 +296,5 @@ def read_levels(buf, at, end, price_digits, qty_digits, rows, side):
     side          BID or ASK
     Returns       (offset behind the list, levels), or (code, where)
     """
-    if at >= end or buf[at] != OPEN_LIST:
-        return i64(MALFORMED), at
-    row, at = i64(0), skip_space(buf, at + 1, end)
-    if at < end and buf[at] == CLOSE_LIST:
-        return at + 1, row
-    while True:
-        before = row
-        at, row, is_done = quick_levels(buf, at, end, price_digits, qty_digits, rows, side, row)
-        if is_done:
-            return at, row
-        if row == rows.shape[1]:
-            return i64(TOO_MANY_LEVELS), at
-        if row > before:  # the next level may only have another form: measure it
-            continue
-        at, fact = read_level(buf, at, end, price_digits, qty_digits, rows, side, row)
-        if at < 0:
-            return at, fact
-        row += 1
-        at, fact = skip_comma(buf, at, end, i64(CLOSE_LIST))
-        if at < 0 or fact:
-            return at, row if at >= 0 else fact
+    at, fact, _ = read_list(buf, at, end, price_digits, qty_digits, rows, side, NO_FORM)
+    return at, fact

@@ -127,54 +127,196 @@ def load_u64(typingctx, data, index):
 
 
 TEXT_BYTES = 16
-HEAD_STEPS = range(-TEXT_BYTES // 2, 0)
+LONG_BYTES = 2 * TEXT_BYTES
+WINDOW_BYTES = 4 * TEXT_BYTES
+
+
+def _load_text(context, builder, array_type, array, index, count):
+    """`count` bytes of a byte array from `index` on, as a vector."""
+    kind = ir.VectorType(I8, count)
+    pointer = _element(context, builder, array_type, array, index)
+    load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+    load.align = 1
+    return load
+
+
+def _vector_call(builder, name, result, *args):
+    """Call an intrinsic of the processor."""
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
 def _take_bytes(builder, text, places):
     """text[places] byte by byte, 0 where a place has its top bit set."""
     name = "llvm.aarch64.neon.tbl1.v16i8" if AARCH64 else "llvm.x86.ssse3.pshuf.b.128"
-    kind = ir.FunctionType(text.type, [text.type, text.type])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [text, places])
+    return _vector_call(builder, name, text.type, text, places)
 
 
 def _join_lanes(builder, vector, bits, weight):
     """Make lanes of twice the width: the first of two times weight, plus the second."""
-    kind = ir.VectorType(ir.IntType(2 * bits), TEXT_BYTES * 4 // bits)
-    weights, low = (ir.Constant(kind, [value] * kind.count) for value in (weight, (1 << bits) - 1))
+    count = TEXT_BYTES * 4 // bits
+    kind = ir.VectorType(ir.IntType(2 * bits), count)
+    if not AARCH64:
+        name = "llvm.x86.ssse3.pmadd.ub.sw.128" if bits == 8 else "llvm.x86.sse2.pmadd.wd"
+        weights = ir.Constant(ir.VectorType(ir.IntType(bits), 2 * count), [weight, 1] * count)
+        return _vector_call(builder, name, kind, builder.bitcast(vector, weights.type), weights)
+    weights, low = (ir.Constant(kind, [value] * count) for value in (weight, (1 << bits) - 1))
     wide = builder.bitcast(vector, kind)
     first = builder.mul(builder.and_(wide, low), weights)
-    return builder.add(first, builder.lshr(wide, ir.Constant(kind, [bits] * kind.count)))
+    return builder.add(first, builder.lshr(wide, ir.Constant(kind, [bits] * count)))
+
+
+def _four_numbers(builder, first, second):
+    """Two vectors of sixteen digits as four lanes of 32 bits, eight digits each."""
+    fours = [_join_lanes(builder, _join_lanes(builder, one, 8, 10), 16, 100) for one in (first, second)]
+    if not AARCH64:
+        halves = ir.VectorType(ir.IntType(16), TEXT_BYTES // 2)
+        packed = _vector_call(builder, "llvm.x86.sse41.packusdw", halves, *fours)
+        return _join_lanes(builder, packed, 16, 10_000)
+    kind = fours[0].type
+    upper, lower = (
+        builder.shuffle_vector(*fours, ir.Constant(kind, [odd, odd + 2, odd + 4, odd + 6])) for odd in (0, 1)
+    )
+    return builder.add(builder.mul(upper, ir.Constant(kind, [10_000] * 4)), lower)
+
+
+def _excess(builder, values, limits):
+    """values - limits byte by byte, 0 where it would be negative."""
+    name = f"llvm.usub.sat.v{values.type.count}i8"
+    return _vector_call(builder, name, values.type, values, limits)
 
 
 @intrinsic
-def read_digits(typingctx, data, index, count, steps):
-    """read_digits(bytes, index, count, steps) -> (head, tail, bad): two numbers of eight digits out of 16 bytes.
+def bytes_like(typingctx, data, index, byte):
+    """bytes_like(bytes, index, byte) -> uint64: bit i is set where byte i of 32 is `byte`.
 
-    The head is the first `count` digits, 0..8. Digit i of the tail is the byte at `count` plus byte i of `steps`, 0
-    where that has its top bit set. bad is not 0 when one of the bytes is no digit. A place
-    behind the 16th byte gives anything. The caller owns index + 16 <= len.
+    The caller owns index + 32 <= len.
+    """
+
+    def codegen(context, builder, signature, args):
+        text = _load_text(context, builder, signature.args[0], args[0], args[1], LONG_BYTES)
+        same = builder.icmp_unsigned("==", text, _splat(builder, builder.trunc(args[2], I8), text.type))
+        return builder.zext(builder.bitcast(same, ir.IntType(LONG_BYTES)), I64)
+
+    return types.uint64(data, types.int64, types.int64), codegen
+
+
+@intrinsic
+def signs_in(typingctx, data, index):
+    """signs_in(bytes, index) -> (signs, points): bit i of signs where byte i of 64 is no digit, of points where '.'.
+
+    The caller owns index + 64 <= len.
+    """
+
+    def codegen(context, builder, signature, args):
+        text = _load_text(context, builder, signature.args[0], args[0], args[1], WINDOW_BYTES)
+        zeros, nines, points = (
+            ir.Constant(text.type, [value] * WINDOW_BYTES) for value in (ord("0"), 9, ord("."))
+        )
+        above = builder.icmp_unsigned(">", builder.sub(text, zeros), nines)
+        masks = [builder.bitcast(mask, I64) for mask in (above, builder.icmp_unsigned("==", text, points))]
+        return context.make_tuple(builder, signature.return_type, masks)
+
+    return types.UniTuple(types.uint64, 2)(data, types.int64), codegen
+
+
+@intrinsic
+def bytes_unlike(typingctx, data, index, records, row, offset):
+    """bytes_unlike(bytes, index, records, row, offset) -> uint64: where 32 bytes differ from a record's, by bits.
+
+    The record's bytes begin at `offset`. The caller owns both ends.
+    """
+
+    def codegen(context, builder, signature, args):
+        text = _load_text(context, builder, signature.args[0], args[0], args[1], LONG_BYTES)
+        record = _element(context, builder, signature.args[2], args[2], args[3])
+        pointer = builder.gep(builder.bitcast(record, I8.as_pointer()), [args[4]])
+        other = builder.load(builder.bitcast(pointer, text.type.as_pointer()), typ=text.type)
+        other.align = 1
+        differs = builder.icmp_unsigned("!=", text, other)
+        return builder.zext(builder.bitcast(differs, ir.IntType(LONG_BYTES)), I64)
+
+    return types.uint64(data, types.int64, records, types.int64, types.int64), codegen
+
+
+@intrinsic
+def read_count(typingctx, data, index, digits):
+    """read_count(bytes, index, digits) -> int64: the number that `digits` decimal digits are, 0..16.
+
+    The caller knows that they are digits and owns index + 16 <= len.
+    """
+
+    def codegen(context, builder, signature, args):
+        text = _load_text(context, builder, signature.args[0], args[0], args[1], TEXT_BYTES)
+        text = builder.sub(text, ir.Constant(text.type, [ord("0")] * TEXT_BYTES))
+        places = ir.Constant(text.type, [place & 0xFF for place in range(-TEXT_BYTES, 0)])
+        places = builder.add(places, _splat(builder, builder.trunc(args[2], I8), text.type))
+        taken = _take_bytes(builder, text, places)
+        parts = _four_numbers(builder, taken, taken)
+        upper, lower = (builder.zext(builder.extract_element(parts, I32(lane)), I64) for lane in range(2))
+        return builder.add(builder.mul(upper, I64(100_000_000)), lower)
+
+    return types.int64(data, types.int64, types.int64), codegen
+
+
+FORM_ROW = 48  # bytes of a base or of its room in the table of forms
+
+
+@intrinsic
+def read_pair(typingctx, data, at, point, head, forms, form, levels, row):
+    """read_pair(bytes, at, point, head, forms, form, levels, row) -> int64: two decimals become levels[row].
+
+    They are printed in a form known beforehand: a base and a room for every byte, which must be base..base + room.
+    The first decimal begins at `at`; the second's point, or its closing quote, is at `point`, and `head` holds
+    eight digits before it, 0..9. forms is bytes; form is (offset of the first's 32 bases in it, of the second's 16,
+    the rooms FORM_ROW behind; places of the first's 16 digits in its text, two words; of the second's 8 decimals in
+    the text from its point, 0x80 for a 0; what a whole is worth in each mantissa, below 2^32).
+    Returns 0 when all fits; if not, what was written means nothing. The caller owns row < len(levels), at + 32 <=
+    len and point + 16 <= len.
     """
 
     def codegen(context, builder, signature, args):
         kind, pair = ir.VectorType(I8, TEXT_BYTES), ir.VectorType(I64, 2)
-        pointer = builder.bitcast(
-            _element(context, builder, signature.args[0], args[0], args[1]), kind.as_pointer()
-        )
-        text = builder.load(pointer, typ=kind)
-        text.align = 1
-        head = sum((step & 0xFF) << 8 * place for place, step in enumerate(HEAD_STEPS))
-        both = builder.insert_element(ir.Constant(pair, [head, 0]), args[3], I32(1))
-        places = builder.add(builder.bitcast(both, kind), _splat(builder, builder.trunc(args[2], I8), kind))
-        digits = builder.sub(text, ir.Constant(kind, [ord("0")] * TEXT_BYTES))
-        digits = _take_bytes(builder, digits, places)
-        above = builder.icmp_unsigned(">", digits, ir.Constant(kind, [9] * TEXT_BYTES))
-        bad = builder.zext(builder.bitcast(above, ir.IntType(TEXT_BYTES)), I64)
-        for bits, weight in ((8, 10), (16, 100), (32, 10_000)):
-            digits = _join_lanes(builder, digits, bits, weight)
-        parts = [builder.extract_element(digits, I32(lane)) for lane in range(2)]
-        return context.make_tuple(builder, signature.return_type, [*parts, bad])
+        _, at, point, head, _, form, _, row = args
+        form = cgutils.unpack_tuple(builder, form, 7)
 
-    return types.UniTuple(types.int64, 3)(data, types.int64, types.int64, types.uint64), codegen
+        def words(low, high):
+            vector = builder.insert_element(ir.Constant(pair, ir.Undefined), low, I32(0))
+            return builder.insert_element(vector, high, I32(1))
+
+        def digits_at(index, form_at, count):
+            text = _load_text(context, builder, signature.args[0], args[0], index, count)
+            room_at = builder.add(form_at, I64(FORM_ROW))
+            base = _load_text(context, builder, signature.args[4], args[4], form_at, count)
+            room = _load_text(context, builder, signature.args[4], args[4], room_at, count)
+            digits = builder.sub(text, base)
+            return digits, _excess(builder, digits, room)
+
+        wide, trouble = digits_at(at, form[0], LONG_BYTES)
+        lanes = ir.Constant(ir.VectorType(I32, TEXT_BYTES), list(range(TEXT_BYTES)))
+        first = builder.shuffle_vector(wide, wide, lanes)
+        first = _take_bytes(builder, first, builder.bitcast(words(form[2], form[3]), kind))
+        second, misfit = digits_at(point, form[1], TEXT_BYTES)
+        nothing = I64(0x8080808080808080)
+        second = _take_bytes(builder, second, builder.bitcast(words(nothing, form[4]), kind))
+        second = builder.or_(second, builder.bitcast(words(head, I64(0)), kind))
+        misfit = builder.or_(misfit, _excess(builder, second, ir.Constant(kind, [9] * TEXT_BYTES)))
+        longer = ir.Constant(ir.VectorType(I32, LONG_BYTES), list(range(LONG_BYTES)))
+        trouble = builder.or_(trouble, builder.shuffle_vector(misfit, ir.Constant(kind, None), longer))
+        parts = builder.bitcast(_four_numbers(builder, first, second), pair)
+        low = ir.Constant(pair, [0xFFFFFFFF] * 2)
+        worth = builder.and_(words(form[5], form[6]), low)
+        values = builder.mul(builder.and_(parts, low), worth)
+        values = builder.add(values, builder.lshr(parts, ir.Constant(pair, [32] * 2)))
+        target = _element(context, builder, signature.args[6], args[6], row)
+        store = builder.store(values, builder.bitcast(target, pair.as_pointer()))
+        store.align = 8
+        whole = ir.IntType(8 * LONG_BYTES)
+        return builder.zext(builder.icmp_unsigned("!=", builder.bitcast(trouble, whole), whole(0)), I64)
+
+    form_type = types.UniTuple(types.int64, 7)
+    signature = types.int64(data, *[types.int64] * 2, types.uint64, forms, form_type, levels, types.int64)
+    return signature, codegen
 
 
 def _bits(name, llvm_name, *more):
@@ -308,25 +450,32 @@ def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):
     return view
 
 
-@intrinsic
-def words_at(typingctx, table, index):
-    """words_at(table, index) -> int64[:]: the array whose address and length stand at table[index], [index + 1].
+def _borrower(name, item_type, item_bytes):
+    kind = types.Array(item_type, 1, "C")
+
+    @intrinsic
+    def borrow(typingctx, table, index):
+        def codegen(context, builder, signature, args):
+            def word(ahead):
+                index = builder.add(args[1], I64(ahead))
+                return builder.load(_element(context, builder, signature.args[0], args[0], index), typ=I64)
+
+            array, size = context.make_array(kind)(context, builder), I64(item_bytes)
+            data = builder.inttoptr(word(0), array.data.type)
+            populate_array(array, data=data, shape=[word(1)], strides=[size], itemsize=size, meminfo=None)
+            return array._getvalue()
+
+        return kind(table, types.int64), codegen
+
+    borrow.__doc__ = f"""{name}(table, index) -> array: its address and length stand at table[index], [index + 1].
 
     It borrows: whoever filled the table keeps the arrays alive, and knows which of them may be written.
     """
-    kind = types.Array(types.int64, 1, "C")
+    return borrow
 
-    def codegen(context, builder, signature, args):
-        def word(ahead):
-            index = builder.add(args[1], I64(ahead))
-            return builder.load(_element(context, builder, signature.args[0], args[0], index), typ=I64)
 
-        array, length = context.make_array(kind)(context, builder), word(1)
-        data = builder.inttoptr(word(0), array.data.type)
-        populate_array(array, data=data, shape=[length], strides=[I64(8)], itemsize=I64(8), meminfo=None)
-        return array._getvalue()
-
-    return kind(table, types.int64), codegen
+words_at = _borrower("words_at", types.int64, WORD_BYTES)
+bytes_at = _borrower("bytes_at", types.uint8, 1)
 
 
 @intrinsic
@@ -344,24 +493,6 @@ def clock_ns(typingctx, clock):
         return builder.add(builder.mul(seconds, I64(1_000_000_000)), rest)
 
     return types.int64(types.int64), codegen
-
-
-@intrinsic
-def bytes_at(typingctx, table, index):
-    """bytes_at(table, index) -> uint8[:]: as words_at, of bytes; their number stands at table[index + 1]."""
-    kind = types.Array(types.uint8, 1, "C")
-
-    def codegen(context, builder, signature, args):
-        def word(ahead):
-            index = builder.add(args[1], I64(ahead))
-            return builder.load(_element(context, builder, signature.args[0], args[0], index), typ=I64)
-
-        array, length = context.make_array(kind)(context, builder), word(1)
-        data = builder.inttoptr(word(0), array.data.type)
-        populate_array(array, data=data, shape=[length], strides=[I64(1)], itemsize=I64(1), meminfo=None)
-        return array._getvalue()
-
-    return kind(table, types.int64), codegen
 
 
 @intrinsic

@@ -3,14 +3,15 @@
 import numpy as np
 
 from ..jit import Instruments, Routes, bytes_in, i64, kernel
-from ..layout import ROUTE_NAME_BYTES, SYMBOL_BYTES, WORD_BYTES
+from ..layout import ROUTE_NAME_BYTES, SYMBOL_BYTES, WORD_BYTES, route_dtype
 from ..routes import HASH_FIRST, HASH_FOLD, HASH_LAST
-from .llvm import load_u64
+from .llvm import LONG_BYTES, bytes_unlike, load_u64
 from .text import INLINE, QUOTE, u64
 
 FIRST_FACTOR, LAST_FACTOR = np.uint64(HASH_FIRST), np.uint64(HASH_LAST)
 FOLD = np.uint64(HASH_FOLD)
 ALL_BITS = np.uint64(0xFFFFFFFFFFFFFFFF)
+NAME_AT = route_dtype.fields["name"][1]  # type: ignore[index]
 
 
 @kernel(u64(bytes_in, i64, i64), **INLINE)
@@ -56,8 +57,9 @@ def find_route(buf, at, length, routes):
     for _ in range(routes.size):
         if routes[slot].used == 0:
             break
-        if routes[slot].length == length:
-            done = i64(0)
+        unlike = bytes_unlike(buf, at, routes, slot, i64(NAME_AT)) << u64(64 - min(length, i64(LONG_BYTES)))
+        if routes[slot].length == length and unlike == 0:
+            done = i64(LONG_BYTES)
             while done < length:
                 if load_some(buf, at + done, length - done) != u64(routes[slot].name[done >> 3]):
                     break
