@@ -1,7 +1,7 @@
 """What a decoded frame does: a diff goes through its symbol's sequence rule to the book, the rest to the ring."""
 
 from .. import layout
-from ..jit import Frame, Rows, i64, kernel, void, words_out
+from ..jit import INLINED, Frame, Rows, i64, kernel, void, words_out
 from ..workspace import (
     ARRIVAL_WORDS,
     PHASE_BUFFERING,
@@ -50,7 +50,7 @@ def buffer_diff(words, work, frame, rows):
     count(words, work, C_BUFFER_DROPS, lost)
 
 
-@kernel(void(words_out, words_out, Frame, Rows))
+@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
 def accept_diff(words, work, frame, rows):
     """Take a decoded diff through its symbol's sequence rule.
 
@@ -102,7 +102,7 @@ def accept_image(words, work, frame, rows):
     emit_image(words, work, frame, rows, 1 if alone else 0)
 
 
-@kernel(void(words_out, words_out, Frame, Rows))
+@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
 def accept(words, work, frame, rows):
     """Act on one decoded frame.
 
