@@ -17,6 +17,7 @@ from ..workspace import (
     W_HOLD_NS,
     W_INSTRUMENTS,
     W_MONO_NS,
+    W_NEXT_SEQ,
     W_RECV_NS,
 )
 from .apply import RULE_WORD, apply_diff, lose_book
@@ -25,6 +26,7 @@ from .histogram import record
 from .hold import hold_diff, release_held
 from .legs import is_known_image, is_known_trade, note_copy, note_diff, note_win
 from .pending import keep_diff, keep_in_order
+from .ring import expect
 from .sync import SYNC_ACCEPT, SYNC_DROP, decide
 from .views import INSTRUMENT_WORDS
 
@@ -120,6 +122,7 @@ def accept(words, work, frame, rows):
     if event.event_ns > 0:
         record(words, work[layout.GEO_HISTOGRAMS], work[W_RECV_NS] - event.event_ns)
     is_shared = work[W_HOLD_NS] > 0
+    expect(words, work, work[W_NEXT_SEQ])
     if event.kind == layout.KIND_BOOK:
         accept_diff(words, work, frame, rows)
     elif event.kind == layout.KIND_TRADE:
