@@ -16,7 +16,7 @@ BODY_SEQ, BODY_WORD = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 
 def blank_bus(slots: int = 4, symbols: int = 2, first_seq: int = 1, top_n: int = 1) -> tuple:
     """words, geo, ctl of a new bus whose first seq is `first_seq`."""
-    geo = layout.geometry(slots, top_n, symbols, 4)
+    geo = layout.geometry(slots, top_n, symbols, 64)
     words = np.zeros(geo[layout.GEO_WORDS], np.int64)
     write_generation(words, geo, "test", Predecessor(0, wrap(first_seq - 1), None))
     return words, geo, np.zeros(layout.CTL_WORDS, np.int64)

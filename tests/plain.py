@@ -46,13 +46,7 @@ def group_of(key, groups) -> int:
     return (spread >> 32) * int(groups) >> 32
 
 
-def u64(value) -> int:
-    """An index, which Python takes as it is."""
-    assert value >= 0
-    return int(value)
-
-
-TWINS = move_words, lanes_equal, lanes_below, count_trailing_zeros, count_ones, group_of, u64
+TWINS = move_words, lanes_equal, lanes_below, count_trailing_zeros, count_ones, group_of
 TWIN_NAMES = {twin.__name__ for twin in TWINS}
 
 

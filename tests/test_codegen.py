@@ -11,6 +11,7 @@ from llvmlite import ir
 from ringbook.engine.kernels import board, book_area, emit, idle, ledger, lifecycle, llvm, ring, wait
 
 from . import codegen
+from .bus_tools import blank_bus
 from .codegen import ARM, ARM_CPUS, X86, X86_CPUS, arm_tokens, assembly, loops, x86_facts
 
 ROOMS = (
@@ -214,3 +215,20 @@ def test_one_instruction_takes_the_bytes_of_a_number(
     body = codegen.functions(codegen.emit(str(module), triple, cpu))["take"]
     assert sum(line.startswith(shuffle) for line in body) == 1
     assert not any(line.startswith(("bl ", "call")) for line in body)
+
+
+@pytest.mark.parametrize(("triple", "cpu", "hint"), [
+    (ARM, "generic", "prfm pstl1keep"), (X86, "znver4", "prefetchw"), (X86, "x86-64", "prefetch"),
+])  # fmt: skip
+def test_the_next_slot_is_asked_for_and_not_touched(triple: str, cpu: str, hint: str) -> None:
+    """Each processor's own hint, in a loop over the slot's lines."""
+    body = next(iter(codegen.functions(assembly("ring.expect", triple, cpu)).values()))
+    assert any(line.startswith(hint) for loop in loops(body) for line in loop)
+
+
+def test_asking_changes_nothing() -> None:
+    words, geo, _ = blank_bus(slots=8, top_n=20)
+    words[:] = range(len(words))
+    before = words.copy()
+    ring.expect(words, geo, 5)
+    assert (words == before).all()

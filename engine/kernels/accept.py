@@ -1,7 +1,7 @@
 """What a decoded frame does: a diff goes through its symbol's sequence rule to the book, the rest to the ring."""
 
 from .. import layout
-from ..jit import Frame, Rows, i64, kernel, void, words_out
+from ..jit import INLINED, Frame, Rows, i64, kernel, void, words_out
 from ..workspace import (
     ARRIVAL_WORDS,
     PHASE_BUFFERING,
@@ -17,6 +17,7 @@ from ..workspace import (
     W_HOLD_NS,
     W_INSTRUMENTS,
     W_MONO_NS,
+    W_NEXT_SEQ,
     W_RECV_NS,
 )
 from .apply import RULE_WORD, apply_diff, lose_book
@@ -25,6 +26,7 @@ from .histogram import record
 from .hold import hold_diff, release_held
 from .legs import is_known_image, is_known_trade, note_copy, note_diff, note_win
 from .pending import keep_diff, keep_in_order
+from .ring import expect
 from .sync import SYNC_ACCEPT, SYNC_DROP, decide
 from .views import INSTRUMENT_WORDS
 
@@ -50,7 +52,7 @@ def buffer_diff(words, work, frame, rows):
     count(words, work, C_BUFFER_DROPS, lost)
 
 
-@kernel(void(words_out, words_out, Frame, Rows))
+@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
 def accept_diff(words, work, frame, rows):
     """Take a decoded diff through its symbol's sequence rule.
 
@@ -102,7 +104,7 @@ def accept_image(words, work, frame, rows):
     emit_image(words, work, frame, rows, 1 if alone else 0)
 
 
-@kernel(void(words_out, words_out, Frame, Rows))
+@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
 def accept(words, work, frame, rows):
     """Act on one decoded frame.
 
@@ -120,6 +122,7 @@ def accept(words, work, frame, rows):
     if event.event_ns > 0:
         record(words, work[layout.GEO_HISTOGRAMS], work[W_RECV_NS] - event.event_ns)
     is_shared = work[W_HOLD_NS] > 0
+    expect(words, work, work[W_NEXT_SEQ])
     if event.kind == layout.KIND_BOOK:
         accept_diff(words, work, frame, rows)
     elif event.kind == layout.KIND_TRADE:

@@ -175,8 +175,8 @@ def copy_book(words, base, levels, out):
     if version & 1:
         return READ_BUSY
     pack_book(words, base, levels, out, 0)
-    fence_acquire()  # PAIR book-odd-before-change
     out[B_VERSION] = version
+    fence_acquire()  # PAIR book-odd-before-change
     return READ_OK if load_relaxed(words, base + B_VERSION) == version else READ_BUSY
 
 

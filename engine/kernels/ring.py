@@ -27,6 +27,19 @@ def slot_of(geo, seq):
     return geo[GEO_RING] + (seq & geo[GEO_SLOT_MASK]) * geo[GEO_SLOT_WORDS]
 
 
+@kernel(void(words_out, words_in, i64))
+def expect(words, geo, seq):
+    """Ask for the lines of a slot before it is written, while there is other work: its last lap was long ago.
+
+    words  int64[:], the bus, this process its only writer
+    geo    int64[GEO_LENGTH]
+    seq    one past the last committed
+    """
+    slot = slot_of(geo, seq)
+    for word in range(0, geo[GEO_SLOT_WORDS], llvm.LINE_WORDS):
+        llvm.expect_line(words, slot + word)
+
+
 @kernel(i64(words_out, words_in, i64))
 def claim(words, geo, seq):
     """Take the slot of the next record; the caller writes its fields with store_relaxed, then commits.
