@@ -5,8 +5,11 @@ import os
 import struct
 from pathlib import Path
 
+import numba
 import numpy as np
 import orjson
+
+from ringbook.engine import layout
 
 PROJECT = Path(__file__).resolve().parent.parent
 FILES = {
@@ -61,6 +64,29 @@ def resized(frames: list[bytes], levels: int, most: int) -> list[bytes]:
         template["data"]["a"] = asks[start_a : start_a + levels - half]
         made.append(orjson.dumps(template))
     return made
+
+
+def packed_levels(decoded: list[list[np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Levels of many messages as dense as a list of them: (level_dtype[:], offsets[n + 1], counts[n, 2]).
+
+    A message's part of the levels is [2, rows of its longer side], as kernels take it; see levels_at.
+    """
+    counts = np.array([[len(rows) for rows in sides] for sides in decoded], np.int64)
+    longest = counts.max(axis=1)
+    offsets = np.concatenate([[0], np.cumsum(2 * longest)])
+    flat = np.zeros(offsets[-1], layout.level_dtype)
+    for message, sides in enumerate(decoded):
+        for side, rows in enumerate(sides):
+            first = offsets[message] + side * longest[message]
+            flat[first : first + len(rows)] = rows
+    return flat, offsets, counts
+
+
+@numba.njit
+def levels_at(flat, offsets, message):
+    """One message's levels out of packed_levels."""
+    first, last = offsets[message], offsets[message + 1]
+    return flat[first:last].reshape((2, (last - first) // 2))
 
 
 def packed(messages: list[bytes], framed: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,7 @@ from .machine import describe, table
 DIGITS = {"spot": (2, 8), "usdm": (2, 3)}
 INNER = 5  # passes in one run
 LEVELS = (2, 20, 100, 1000)
-BLOCKS = layout.BOOK_LEVELS_DEFAULT
+LEVELS_A_SIDE = layout.BOOK_LEVELS_DEFAULT
 
 
 def stream(market: str) -> list[bytes]:
@@ -109,12 +109,13 @@ def ours_fused(market: str, messages: list[bytes], low: int, high: int) -> tuple
 
 
 @numba.njit
-def book_walk(words, rows, counts, out):
+def book_walk(words, flat, offsets, counts, out):
     """Apply decoded messages and read the top after each; the yardstick's checksum."""
     total = 0
-    for message in range(len(rows)):
+    for message in range(len(counts)):
+        rows = frames.levels_at(flat, offsets, message)
         for side in range(2):
-            apply_rows(words, 0, side, rows[message], counts[message, side])
+            apply_rows(words, 0, side, rows, counts[message, side])
         for side in range(2):
             write_top(words, 0, side, out, 0, 20, 20)
             total += out[0] ^ out[39]
@@ -128,22 +129,19 @@ def ours_book(market: str, messages: list[bytes]) -> tuple[float, int]:
     for text in messages[1:]:
         buf = np.frombuffer(text + b"\0" * 64, np.uint8)
         assert binance.scan(buf, 0, len(text), space.routes, space.instruments, space.frame, space.rows) == 0
-        counts = space.frame[0]["rows"].copy()
-        decoded.append((space.rows[:, : counts.max() + 1].copy(), counts))
-    most = max(rows.shape[1] for rows, _ in decoded)
-    rows = np.zeros((len(decoded), 2, most), layout.level_dtype)
-    for at, (levels, _) in enumerate(decoded):
-        rows[at, :, : levels.shape[1]] = levels
-    counts = np.array([count for _, count in decoded])
+        decoded.append(
+            [space.rows[side, : space.frame[0]["rows"][side]].copy() for side in range(layout.SIDES)]
+        )
+    flat, offsets, counts = frames.packed_levels(decoded)
     assert feed.snapshot(0, messages[0], 0, 1, 1) == 0
-    base, words = feed.pipeline.book_base(0), np.zeros(layout.book_words(BLOCKS), np.int64)
-    book_reset(words, 0, BLOCKS)
+    base, words = feed.pipeline.book_base(0), np.zeros(layout.book_words(LEVELS_A_SIDE), np.int64)
+    book_reset(words, 0, LEVELS_A_SIDE, 20)
     start = feed.pipeline.words[base : base + len(words)].copy()
     out, took, total = np.zeros(40, np.int64), [], 0
     for _ in range(INNER):
         words[:] = start
         begun = ticks_now()
-        total = book_walk(words, rows, counts, out)
+        total = book_walk(words, flat, offsets, counts, out)
         took.append((ticks_now() - begun) / ticks_per_second() / counts.sum() * 1e9)
     return float(np.median(took)), int(total)
 

@@ -21,7 +21,7 @@ from ..kernels import decode_all, make_feed
 from ..rust_offline import stream
 from .job import PASSES, TOP, Job, digest, sampled
 
-BLOCKS = layout.BOOK_LEVELS_DEFAULT
+LEVELS_A_SIDE = layout.BOOK_LEVELS_DEFAULT
 LOOPED, CALLED = "ours", "ours, called from Python for each message"
 
 
@@ -85,12 +85,13 @@ def decode(job: Job) -> tuple[float, Any]:
 
 
 @numba.njit
-def book_walk(words, rows, counts, out, read):
+def book_walk(words, flat, offsets, counts, out, read):
     """Apply decoded messages; with `read`, both sides' top after each."""
     total = 0
-    for message in range(len(rows)):
+    for message in range(len(counts)):
+        rows = frames.levels_at(flat, offsets, message)
         for side in range(2):
-            apply_rows(words, 0, side, rows[message], counts[message, side])
+            apply_rows(words, 0, side, rows, counts[message, side])
         if read:
             for side in range(2):
                 write_top(words, 0, side, out, 0, 20, 20)
@@ -101,19 +102,14 @@ def book_walk(words, rows, counts, out, read):
 def book(job: Job) -> tuple[float, Any]:
     """Seconds for every decoded delta into the full book, and its top."""
     feed = make_feed("spot")
-    decoded = [rows_of(feed, text) for text in job.messages]
-    counts = np.array([[len(side) for side in sides] for sides in decoded])
-    rows = np.zeros((len(decoded), layout.SIDES, counts.max() + 1), layout.level_dtype)
-    for message, sides in enumerate(decoded):
-        for side, levels in enumerate(sides):
-            rows[message, side, : len(levels)] = levels
+    flat, offsets, counts = frames.packed_levels([rows_of(feed, text) for text in job.messages])
     assert feed.snapshot(0, job.snapshot, 0, 1, 1) == 0
-    base, words = feed.pipeline.book_base(0), np.zeros(layout.book_words(BLOCKS), np.int64)
-    book_reset(words, 0, BLOCKS)
+    base, words = feed.pipeline.book_base(0), np.zeros(layout.book_words(LEVELS_A_SIDE), np.int64)
+    book_reset(words, 0, LEVELS_A_SIDE, TOP)
     words[:] = feed.pipeline.words[base : base + len(words)]
     out, start = np.zeros(2 * TOP, np.int64), words.copy()
     seconds = timed(
-        lambda: book_walk(words, rows, counts, out, job.read_top), lambda: np.copyto(words, start)
+        lambda: book_walk(words, flat, offsets, counts, out, job.read_top), lambda: np.copyto(words, start)
     )
     return seconds, top_of(words, 0)
 
