@@ -172,7 +172,7 @@ def test_a_folder_that_everybody_can_rename_is_told(home: Path, caplog: pytest.L
 
 def test_an_absurd_but_legal_size_costs_nothing(home: Path) -> None:
     """A sparse file whose header agrees with its size: mapped without its holes becoming memory."""
-    geo = layout.geometry(1 << 20, 50, 4096, 1024)
+    geo = layout.geometry(1 << 20, 50, 4096, layout.BOOK_LEVELS_DEFAULT)
     size = int(geo[layout.GEO_WORDS]) * 8
     page = np.zeros(layout.PAGE_BYTES, np.uint8)
     head = page.view(layout.header_dtype)[0]

@@ -76,6 +76,11 @@ def test_any_bytes(data: bytes, poison: bytes) -> None:
     assert check_snapshot(data, poison=poison) < 0
 
 
+def test_a_body_that_says_a_key_twice_is_not_taken() -> None:
+    for body in (b'{"stream":null,"stream":null,"E":0}', b'{"s":"A","s":"B","lastUpdateId":1}'):
+        assert check_snapshot(body) < 0
+
+
 @settings(max_examples=200)
 @given(made.disturbed(), poisons, st.booleans())
 def test_snapshots(message: made.Message, poison: bytes, mutate: bool) -> None:

@@ -20,7 +20,7 @@ from .bus_tools import publish_book
 
 SMALL = {"venue": "test", "symbol_capacity": 2, "slot_count": 16, "top_n": 5, "book_levels": 64}
 PAGE = 4096
-RING_BYTES = int(layout.geometry(16, 5, 2, 4)[layout.GEO_WORDS]) * 8
+RING_BYTES = int(layout.geometry(16, 5, 2, 64)[layout.GEO_WORDS]) * 8
 
 
 @pytest.fixture
@@ -122,7 +122,10 @@ def test_locked_memory() -> None:
     if "not locked" in text:
         pytest.skip("this user may not lock memory")
     assert text.endswith(", locked in memory")
-    assert kilobytes * 1024 >= int(layout.geometry(16, 20, 1, 1024)[layout.GEO_WORDS]) * 8 + PAGE
+    assert (
+        kilobytes * 1024
+        >= int(layout.geometry(16, 20, 1, layout.BOOK_LEVELS_DEFAULT)[layout.GEO_WORDS]) * 8 + PAGE
+    )
     assert logged == ""
 
 

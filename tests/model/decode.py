@@ -170,7 +170,9 @@ def expect_snapshot(data: bytes, symbol_id: int, instruments: Sequence[Instrumen
     if not isinstance(message, Pairs):
         return loosen(Expected(frozenset({layout.MALFORMED})), data, message)
     found = _payload(message, "image", symbol_id, layout.KIND_BOOK, instruments)
-    if "lastUpdateId" not in message.as_dict() and not message.has_twice(["e", "s", "stream", "data"]):
+    if message.has_twice(["e", "s", "stream", "data"]):
+        found = Expected(found.codes | FAULTS, found.frame, found.rows)
+    elif "lastUpdateId" not in message.as_dict():
         codes = (found.codes - {layout.MALFORMED}) | {layout.NOT_MARKET_DATA}
         found = Expected(codes, found.frame, found.rows)
     return loosen(found, data, message)
