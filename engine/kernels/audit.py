@@ -13,7 +13,6 @@ from ..layout import (
     GROUP_QTY,
     GROUP_WORDS,
     KEY_NONE,
-    NEAR_LEVELS,
     SIDES,
 )
 from ..workspace import (
@@ -38,7 +37,7 @@ from ..workspace import (
 )
 from .apply import RULE_WORD
 from .book_apply import apply_rows
-from .book_near import near_of
+from .book_near import table_of
 from .book_table import qty_of
 from .decimals import Triple
 from .emit import book_of, state_of
@@ -72,8 +71,8 @@ def count_differences(words, base, others, other_base, side, bound, is_missing_o
     Returns          (levels counted, those with another quantity there, best key of these or KEY_NONE)
     """
     groups, other_groups = words[base + B_GROUPS], others[other_base + B_GROUPS]
-    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
-    other_table = near_of(other_base, side, other_groups) + 2 * NEAR_LEVELS
+    table = table_of(base, side, groups)
+    other_table = table_of(other_base, side, other_groups)
     levels, different, best = i64(0), i64(0), i64(KEY_NONE)
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
         for at in range(first, first + GROUP_LEVELS):
@@ -107,8 +106,8 @@ def compare_side(held, held_base, true, true_base, side, found, at):
     key = min(best, first)
     if found[at + DIFFERENT] == 0 and different + missing > 0:
         held_groups, true_groups = held[held_base + B_GROUPS], true[true_base + B_GROUPS]
-        held_table = near_of(held_base, side, held_groups) + 2 * NEAR_LEVELS
-        true_table = near_of(true_base, side, true_groups) + 2 * NEAR_LEVELS
+        held_table = table_of(held_base, side, held_groups)
+        true_table = table_of(true_base, side, true_groups)
         found[at + FIRST_SIDE], found[at + FIRST_PRICE] = side, sign * key
         found[at + FIRST_HELD] = qty_of(held, held_table, held_groups, key)
         found[at + FIRST_TRUE] = qty_of(true, true_table, true_groups, key)

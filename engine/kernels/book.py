@@ -24,7 +24,6 @@ from ..layout import (
     BID,
     BOOK_HEADER_WORDS,
     GROUP_LEVELS,
-    GROUP_LEVELS_MEAN,
     GROUP_QTY,
     GROUP_WORDS,
     HORIZON_OPEN,
@@ -38,7 +37,8 @@ from ..layout import (
     S_NEAR,
     SIDES,
 )
-from .book_near import near_of
+from .book_near import near_of, table_of
+from .book_table import groups_for
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -53,7 +53,7 @@ def book_reset(words, base, levels, floor):
     levels  levels a side it holds at most, BOOK_LEVELS_MIN..BOOK_LEVELS_MAX
     floor   levels a side that write_top can be asked for, 1..TOP_N_MAX
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = groups_for(levels)
     for word in range(base + B_VERSION + 1, base + BOOK_HEADER_WORDS):
         words[word] = 0
     words[base + B_GROUPS], words[base + B_LEVELS], words[base + B_FLOOR] = groups, levels, floor
@@ -61,7 +61,7 @@ def book_reset(words, base, levels, floor):
     for side in range(SIDES):
         head = base + B_SIDE + side * B_SIDE_WORDS
         words[head + S_LIMIT] = words[head + S_CUTOFF] = KEY_NONE
-        table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+        table = table_of(base, side, groups)
         for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
             for word in range(first, first + GROUP_LEVELS):
                 words[word] = KEY_FREE

@@ -21,7 +21,6 @@ from ..layout import (
     KEY_FREE,
     KEY_NONE,
     LINE_BYTES,
-    NEAR_LEVELS,
     RANK_DEEP,
     RANK_UNCHANGED,
     S_CUTOFF,
@@ -31,7 +30,7 @@ from ..layout import (
     WORD_BYTES,
 )
 from .book_full import change_level
-from .book_near import add_near, fill_near, near_of, near_rank
+from .book_near import add_near, fill_near, near_rank, table_of
 from .book_table import PLACES, group_of
 from .llvm import count_trailing_zeros, lanes_equal
 
@@ -102,7 +101,7 @@ def apply_rows(words, base, side, rows, count):
     """
     price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
     head, groups, flip = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], side - 1
-    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    table = table_of(base, side, groups)
     levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
     has_room = (levels + count <= words[base + B_LEVELS]) & (words[head + S_LIMIT] == KEY_NONE)
     best, changed, orphans, open_lanes = i64(KEY_NONE), i64(0), i64(0), -i64(has_room)

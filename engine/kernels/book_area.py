@@ -26,9 +26,7 @@ from ..layout import (
     GEO_SCRATCH,
     GEO_SYMBOLS,
     GROUP_LEVELS,
-    GROUP_LEVELS_MEAN,
     LINE_BYTES,
-    NEAR_LEVELS,
     READ_BUSY,
     READ_EMPTY,
     READ_OK,
@@ -40,8 +38,8 @@ from ..layout import (
 from .book import book_reset
 from .book_apply import settle_side
 from .book_full import change_level
-from .book_near import near_of
-from .book_table import pack_levels
+from .book_near import table_of
+from .book_table import groups_for, pack_levels
 from .llvm import (
     cpu_relax,
     fence_acquire,
@@ -107,10 +105,10 @@ def pack_book(words, base, levels, out, to):
     out     int64[:], holds book_words(levels) from `to`
     to      first word of the packed copy
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = groups_for(levels)
     move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
     for side in range(SIDES):
-        table, keys = near_of(base, side, groups) + 2 * NEAR_LEVELS, column_of(to, side, groups)
+        table, keys = table_of(base, side, groups), column_of(to, side, groups)
         count = pack_levels(words, table, groups, out, keys, keys + groups * GROUP_LEVELS)
         out[to + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] = count
 
@@ -125,7 +123,7 @@ def copy_packed(words, base, levels, out, to):
     out     int64[:], holds book_words(levels) from `to`
     to      first word of the new copy
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = groups_for(levels)
     places = groups * GROUP_LEVELS
     move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
     for side in range(SIDES):
@@ -147,7 +145,7 @@ def unpack_book(packed, levels, floor, out, base):
     out     int64[:], another array
     base    first word of the new book
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = groups_for(levels)
     book_reset(out, base, levels, floor)
     for side in range(SIDES):
         head, keys = B_SIDE + side * B_SIDE_WORDS, column_of(0, side, groups)

@@ -13,7 +13,6 @@ from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
     GROUP_LEVELS,
-    GROUP_LEVELS_MEAN,
     GROUP_ONWARD,
     GROUP_QTY,
     GROUP_WORDS,
@@ -27,8 +26,8 @@ from ..layout import (
     S_NEAR_LIVE,
     SIDES,
 )
-from .book_near import near_of
-from .book_table import find_place, group_of
+from .book_near import near_of, table_of
+from .book_table import find_place, group_of, groups_for
 
 u64 = np.uint64
 
@@ -89,7 +88,7 @@ def check_place(words, base, side, groups, at):
     at       the word of its key
     Returns  BOOK_SOUND or the first violation found.
     """
-    head, table = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups) + 2 * NEAR_LEVELS
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, groups)
     key, qty = words[at], words[at + GROUP_QTY]
     if qty < 0 or (key == KEY_FREE and qty != 0):
         return BOOK_BAD_QTY
@@ -112,7 +111,7 @@ def check_counts(words, base, side, groups):
     groups   groups of a table
     Returns  BOOK_SOUND, BOOK_WRONG_CHAIN, BOOK_WRONG_COUNT or BOOK_NEAR_SHORT.
     """
-    head, table = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups) + 2 * NEAR_LEVELS
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, groups)
     levels, within, steps = 0, 0, 0
     for group in range(groups):
         steps -= words[table + group * GROUP_WORDS + GROUP_ONWARD]
@@ -142,12 +141,12 @@ def check_book(words, base, levels):
     levels   levels a side it is made for
     Returns  BOOK_SOUND or the first violation found, named in VIOLATION_NAMES.
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = groups_for(levels)
     if words[base + B_GROUPS] != groups or words[base + B_LEVELS] != levels:
         return BOOK_WRONG_SIZE
     for side in range(SIDES):
         found = check_near(words, base, side, groups)
-        table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+        table = table_of(base, side, groups)
         for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
             for at in range(first, first + GROUP_LEVELS):
                 if found == BOOK_SOUND:

@@ -14,13 +14,12 @@ from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
     GROUP_QTY,
-    NEAR_LEVELS,
     S_CUTOFF,
     S_LEVELS,
     S_LIMIT,
     S_NEAR_LIVE,
 )
-from .book_near import add_near, near_of
+from .book_near import add_near, table_of
 from .book_table import find_place, free_place, take_place, worst_place
 
 
@@ -50,7 +49,7 @@ def make_room(words, base, side, key):
     Returns  1 when there is room now, 0 when the new level is the one that goes.
     """
     head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
-    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    table = table_of(base, side, groups)
     worst = worst_place(words, table, groups)
     if worst < 0 or key > words[worst]:
         move_limit(words, base, side, key)
@@ -84,7 +83,7 @@ def reset_level(words, base, side, at, key, qty):
     if is_near:
         words[head + S_NEAR_LIVE] += step
     elif qty == 0:
-        free_place(words, near_of(base, side, groups) + 2 * NEAR_LEVELS, groups, at)
+        free_place(words, table_of(base, side, groups), groups, at)
     words[base + B_ORPHANS] += i64((held | qty) == 0)
     return i64(held != qty)
 
@@ -101,7 +100,7 @@ def change_level(words, base, side, key, qty):
     Returns  1 when it changed, else 0.
     """
     head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
-    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    table = table_of(base, side, groups)
     at = find_place(words, table, groups, key)
     if at < 0 and qty == 0:
         words[base + B_ORPHANS] += 1

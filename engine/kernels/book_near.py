@@ -40,7 +40,7 @@ FEW = SIEVE_LEVELS // 4  # a sieve with fewer levels looks at more keys the next
 
 @kernel(i64(i64, i64, i64))
 def near_of(base, side, groups):
-    """Return the first word of a side's near part; its table lies 2 * NEAR_LEVELS further.
+    """Return the first word of a side's near part.
 
     base    first word of the book
     side    BID or ASK
@@ -48,6 +48,17 @@ def near_of(base, side, groups):
     """
     sides = base + BOOK_HEADER_WORDS + 2 * SIEVE_LEVELS
     return sides + side * (2 * NEAR_LEVELS + groups * GROUP_WORDS)
+
+
+@kernel(i64(i64, i64, i64))
+def table_of(base, side, groups):
+    """Return the first word of a side's table.
+
+    base    first word of the book
+    side    BID or ASK
+    groups  groups of a table
+    """
+    return near_of(base, side, groups) + 2 * NEAR_LEVELS
 
 
 @kernel(void(words_out, i64, i64, i64))
@@ -135,7 +146,7 @@ def sieve_levels(words, base, side, low, high):
     Returns  how many there are; those beyond SIEVE_LEVELS are not kept.
     """
     groups, count, sieve = words[base + B_GROUPS], i64(0), base + BOOK_HEADER_WORDS
-    table = near_of(base, side, groups) + 2 * NEAR_LEVELS
+    table = table_of(base, side, groups)
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
         found = ~lanes_below(words, first, low) & PLACES
         if high != KEY_NONE:

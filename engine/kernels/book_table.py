@@ -11,10 +11,12 @@ import numpy as np
 from ..jit import i64, kernel, void, words_in, words_out
 from ..layout import (
     GROUP_LEVELS,
+    GROUP_LEVELS_MEAN,
     GROUP_ONWARD,
     GROUP_QTY,
     GROUP_WORDS,
     KEY_FREE,
+    NEAR_LEVELS,
 )
 from .llvm import count_trailing_zeros, lanes_equal
 
@@ -23,6 +25,15 @@ PLACES = (1 << GROUP_LEVELS) - 1  # lanes of a line that are keys
 # An odd number near 2^64 over the golden ratio spreads keys in steps of any width (Knuth, TAOCP 3, 6.4).
 SPREAD = u64(0x9E3779B97F4A7C15)
 HALF = u64(32)
+
+
+@kernel(i64(i64))
+def groups_for(levels):
+    """Return the groups of a side's table, as layout.book_groups.
+
+    levels  levels a side the book holds at most
+    """
+    return (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
 
 
 # Inlined, for it is five instructions.
