@@ -32,10 +32,11 @@ from ..layout import (
 from .book_full import change_level
 from .book_near import add_near, fill_near, near_rank, table_of
 from .book_table import PLACES, group_of
-from .llvm import count_trailing_zeros, lanes_equal
+from .llvm import count_trailing_zeros, expect_line, lanes_equal
 
 u64 = np.uint64
 LINE_WORDS = LINE_BYTES // WORD_BYTES
+EXPECTED = 16  # rows a side: about what a core can fetch at once
 
 
 @kernel(void(words_out, i64, i64))
@@ -86,6 +87,24 @@ def set_level(words, base, side, price, qty):
         rank = rank_of(words, base, side, key)
     settle_side(words, base, side)
     return rank
+
+
+@kernel(void(words_out, i64, i64, i64, Rows, i64))
+def expect_rows(words, base, side, groups, rows, count):
+    """Ask for the lines that a message's first rows will change, all at once; a hint, nothing else.
+
+    words   int64[:]
+    base    first word of the book
+    side    BID or ASK
+    groups  groups of a table, not read from the book: that would wait for its header
+    rows    level_dtype[2, cap]
+    count   rows of that side, 0..cap
+    """
+    table, price, sign = table_of(base, side, groups), rows["price"], 2 * side - 1
+    for row in range(min(count, EXPECTED)):
+        first = table + group_of(sign * price[side, row], groups) * GROUP_WORDS
+        expect_line(words, first)
+        expect_line(words, first + LINE_WORDS)
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))
