@@ -39,9 +39,9 @@ log = logging.getLogger(__name__)
 
 # nogil: a spin must not hold the GIL. _nrt: kernels own no memory, so no array is ever counted in them.
 POLICY = {"nogil": True, "error_model": "numpy", "boundscheck": False, "_nrt": False}
-# Departure of the kernels that every frame goes through once: an array travels as seven words by the stack, and a
-# kernel that takes four of them spends longer on that than on its work. LLVM would leave them out of line.
-INLINED = {"forceinline": True}
+# Departure of the kernels that every field or every frame goes through: an array travels as seven words by the stack,
+# and a small kernel, or one that takes four arrays, spends longer on that than on its work. LLVM would not inline them.
+INLINE = {"forceinline": True}
 # Settings of numba that change machine code but not numba's own cache key.
 CODE_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX")
 ENGINE_DIR = Path(__file__).resolve().parent

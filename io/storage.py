@@ -87,7 +87,7 @@ def _refusal(path: Path, size: int, error: OSError | MemoryError) -> NoSpace:
     return NoSpace(
         f"{path.parent} has {free / 1e6:.1f} MB free ({free} bytes), the bus needs {size / 1e6:.1f} MB "
         f"({size} bytes); remove dead buses with `ringbook rm --all-dead`, use fewer slots, symbols "
-        "or book blocks, or in a container raise its shared memory (docker run --shm-size=1g)"
+        "or book levels, or in a container raise its shared memory (docker run --shm-size=1g)"
     )
 
 

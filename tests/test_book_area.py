@@ -28,7 +28,7 @@ GEO = layout.geometry(2, FLOOR, 3, LEVELS)
 SYMBOL = 1
 BASE = int(GEO[layout.GEO_BOOKS] + SYMBOL * GEO[layout.GEO_BOOK_STRIDE])
 STOP, ROUNDS = 0, 1
-MARKED = 40  # levels whose quantity is the update id, spread over several blocks
+MARKED = 40  # levels whose quantity is the update id, near the touch and behind it
 FLAT_OUT = 0
 
 

@@ -1,7 +1,7 @@
 """What a decoded frame does: a diff goes through its symbol's sequence rule to the book, the rest to the ring."""
 
 from .. import layout
-from ..jit import INLINED, Frame, Rows, i64, kernel, void, words_out
+from ..jit import INLINE, Frame, Rows, i64, kernel, void, words_out
 from ..workspace import (
     ARRIVAL_WORDS,
     PHASE_BUFFERING,
@@ -37,7 +37,7 @@ C_DUPLICATES, C_REPEATS = layout.C["duplicates"], layout.C["repeats"]
 C_BUFFERED, C_BUFFER_DROPS = layout.C["buffered"], layout.C["buffer_drops"]
 
 
-@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
+@kernel(void(words_out, words_out, Frame, Rows), **INLINE)
 def expect_book(words, work, frame, rows):
     """Ask for what a diff will change of its symbol, before anything of it is looked at; a hint, nothing else.
 
@@ -74,7 +74,7 @@ def buffer_diff(words, work, frame, rows):
     count(words, work, C_BUFFER_DROPS, lost)
 
 
-@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
+@kernel(void(words_out, words_out, Frame, Rows), **INLINE)
 def accept_diff(words, work, frame, rows):
     """Take a decoded diff through its symbol's sequence rule.
 
@@ -126,7 +126,7 @@ def accept_image(words, work, frame, rows):
     emit_image(words, work, frame, rows, 1 if alone else 0)
 
 
-@kernel(void(words_out, words_out, Frame, Rows), **INLINED)
+@kernel(void(words_out, words_out, Frame, Rows), **INLINE)
 def accept(words, work, frame, rows):
     """Act on one decoded frame.
 

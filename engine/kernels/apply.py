@@ -1,7 +1,7 @@
 """What an accepted diff does to its book, and how a book is lost; each change of health is told in records."""
 
 from .. import layout
-from ..jit import INLINED, Frame, Rows, i64, kernel, void, words_out
+from ..jit import INLINE, Frame, Rows, i64, kernel, void, words_out
 from ..layout import ASK, B_EVICTED, B_ORPHANS, BID
 from ..workspace import (
     AUDIT_LOST,
@@ -104,7 +104,7 @@ def lose_book(words, work, frame, symbol_id, cause):
     set_health(words, work, frame, symbol_id, layout.GAP, cause)
 
 
-@kernel(i64(words_out, words_out, Frame, Rows, i64), **INLINED)
+@kernel(i64(words_out, words_out, Frame, Rows, i64), **INLINE)
 def change_book(words, work, frame, rows, symbol_id):
     """Apply the diff's levels to the full book; the caller holds the book's seqlock.
 
@@ -126,7 +126,7 @@ def change_book(words, work, frame, rows, symbol_id):
     return rank
 
 
-@kernel(void(words_out, words_out, Frame, Rows, i64), **INLINED)
+@kernel(void(words_out, words_out, Frame, Rows, i64), **INLINE)
 def apply_diff(words, work, frame, rows, symbol_id):
     """Apply an accepted diff and publish the top of the book if it changed.
 

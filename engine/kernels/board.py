@@ -7,7 +7,7 @@ so the board is always readable. A reader retries only if two updates of its sym
 """
 
 from .. import layout
-from ..jit import INLINED, i64, kernel, void, words_in, words_out
+from ..jit import INLINE, i64, kernel, void, words_in, words_out
 from ..layout import BOARD_HEADER_WORDS, CELL_HEADER_WORDS, READ_BUSY, READ_EMPTY, READ_OK
 from . import llvm
 
@@ -27,7 +27,7 @@ def cell_of(geo, entry, version):
     return entry + BOARD_HEADER_WORDS + (version & 1) * (CELL_HEADER_WORDS + geo[GEO_SLOT_WORDS])
 
 
-@kernel(void(words_out, words_in, i64, i64), **INLINED)
+@kernel(void(words_out, words_in, i64, i64), **INLINE)
 def board_write(words, geo, symbol_id, slot):
     """Put a committed ring record on the board.
 

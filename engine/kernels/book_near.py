@@ -1,8 +1,8 @@
 """The near part of a full book: the best levels of a side in order, best last, as keys and places in the table.
 
 It holds every level up to its cutoff. A level that is deleted there stays as an entry whose quantity in the table is 0,
-because as a rule it comes back: then neither its delete nor its return moves anything. Such entries go when the
-part is full and is tidied. When too few levels are left, the next ones are sieved out of the table.
+so that neither its delete nor its return moves anything. Such entries go when the part is full and is tidied. When too
+few levels are left, the next ones are sieved out of the table.
 """
 
 import numpy as np

@@ -4,7 +4,7 @@ Order per event: book area, then ring, then board cell; `head` is stored once pe
 """
 
 from .. import layout
-from ..jit import INLINED, Frame, Rows, i64, kernel, void, words_out
+from ..jit import INLINE, Frame, Rows, i64, kernel, void, words_out
 from ..layout import ASK, BID, SIDES
 from ..workspace import (
     ST_CAUSE,
@@ -91,7 +91,7 @@ def open_record(words, work, frame, symbol_id, kind, side, flags):
     return slot
 
 
-@kernel(void(words_out, words_out, i64, i64, i64), **INLINED)
+@kernel(void(words_out, words_out, i64, i64, i64), **INLINE)
 def close_record(words, work, slot, counter, board_symbol):
     """Stamp and commit the record, put it on the board if asked, and step the sequence.
 
@@ -142,7 +142,7 @@ def describe_book(words, slot, base):
         llvm.store_relaxed(words, slot + layout.R_HORIZON + side, words[base + layout.B_HORIZON + side])
 
 
-@kernel(void(words_out, words_out, Frame, i64, i64), **INLINED)
+@kernel(void(words_out, words_out, Frame, i64, i64), **INLINE)
 def emit_book(words, work, frame, symbol_id, flags):
     """Publish the top N of a symbol's full book, on the ring and on the board.
 

@@ -2,7 +2,7 @@
 
 import numba
 
-from ..jit import INLINED, bytes_in, i64, kernel
+from ..jit import INLINE, bytes_in, i64, kernel
 
 # What `next_frame` answers.
 FRAME_MESSAGE = 0  # one whole text or binary message in one frame
@@ -33,7 +33,7 @@ def read_big_endian(buf, at, count):
     return value
 
 
-@kernel(Found(bytes_in, i64, i64, i64), **INLINED)
+@kernel(Found(bytes_in, i64, i64, i64), **INLINE)
 def next_frame(buf, at, end, max_bytes):
     """Find the next frame a server sent.
 

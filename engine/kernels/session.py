@@ -1,7 +1,7 @@
 """What every ingest call does around the venue's scanner, whatever the venue."""
 
 from .. import layout
-from ..jit import INLINED, i64, kernel, void, words_out
+from ..jit import INLINE, i64, kernel, void, words_out
 from ..workspace import (
     ST_BOOK_ID,
     W_HAND_CODE,
@@ -43,7 +43,7 @@ def hand_back(work, code, start, length, tag):
     work[W_HAND_LENGTH], work[W_HAND_TAG] = length, tag
 
 
-@kernel(i64(words_out, words_out, i64, i64, i64), **INLINED)
+@kernel(i64(words_out, words_out, i64, i64, i64), **INLINE)
 def begin_read(words, work, recv_ns, mono_ns, size):
     """Note the stamps of a read and beat the heart.
 
@@ -61,7 +61,7 @@ def begin_read(words, work, recv_ns, mono_ns, size):
     return work[W_NEXT_SEQ]
 
 
-@kernel(void(words_out, words_out, words_out, i64), **INLINED)
+@kernel(void(words_out, words_out, words_out, i64), **INLINE)
 def end_read(words, ctl, work, first_seq):
     """Publish the head and wake sleepers if anything was published; serve a reader that asks for a full book.
 

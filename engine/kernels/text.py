@@ -11,13 +11,10 @@ import numba
 import numpy as np
 
 from .. import layout
-from ..jit import bytes_in, i64, kernel
+from ..jit import INLINE, bytes_in, i64, kernel
 from .llvm import count_trailing_zeros, load_u64
 
 u64 = numba.uint64
-INLINE = {
-    "forceinline": True
-}  # on the path of every field: a call would pass each array as seven words or more
 Pair = numba.types.UniTuple(i64, 2)
 
 MALFORMED, NEEDS_SLOW_PATH = layout.MALFORMED, layout.NEEDS_SLOW_PATH
