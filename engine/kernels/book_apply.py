@@ -48,13 +48,10 @@ def settle_side(words, base, side):
     side   BID or ASK
     """
     head = base + B_SIDE + side * B_SIDE_WORDS
-    live = words[head + S_NEAR_LIVE]
-    if live == words[head + S_LEVELS]:
-        words[head + S_CUTOFF] = KEY_NONE
-    elif live < words[base + B_FLOOR]:
+    if words[head + S_NEAR_LIVE] < min(words[base + B_FLOOR], words[head + S_LEVELS]):
         fill_near(words, base, side)
-        if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:
-            words[head + S_CUTOFF] = KEY_NONE
+    if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:
+        words[head + S_CUTOFF] = KEY_NONE
 
 
 @kernel(i64(words_out, i64, i64, i64))

@@ -195,7 +195,7 @@ def fill_near(words, base, side):
     base   first word of the book
     side   BID or ASK
     """
-    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
+    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, words[base + B_GROUPS])
     tidy_near(words, base, side, NEAR_LEVELS)
     span = max(words[head + S_SPAN], SPAN_MIN)
     wanted = min(words[base + B_FLOOR], words[head + S_LEVELS])
@@ -207,7 +207,7 @@ def fill_near(words, base, side):
             span >>= 1
             continue
         taken = enter_sieved(words, base, side, count)
-        words[head + S_CUTOFF] = high if taken == count else words[near_of(base, side, groups)]
+        words[head + S_CUTOFF] = high if taken == count else words[near]
         if count < FEW:
             span = min(2 * span, SPAN_MAX)
     words[head + S_SPAN] = span
