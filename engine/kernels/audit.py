@@ -36,9 +36,9 @@ from ..workspace import (
     W_SNAPSHOT_LIMIT,
 )
 from .apply import RULE_WORD
+from .book import qty_at
 from .book_apply import apply_rows
 from .book_near import table_of
-from .book_table import qty_of
 from .decimals import Triple
 from .emit import book_of, state_of
 from .pending import pending_of, restore_diff
@@ -70,15 +70,14 @@ def count_differences(words, base, others, other_base, side, bound, is_missing_o
     is_missing_only  1: only those are counted that the other book does not have
     Returns          (levels counted, those with another quantity there, best key of these or KEY_NONE)
     """
-    groups, other_groups = words[base + B_GROUPS], others[other_base + B_GROUPS]
+    groups = words[base + B_GROUPS]
     table = table_of(base, side, groups)
-    other_table = table_of(other_base, side, other_groups)
     levels, different, best = i64(0), i64(0), i64(KEY_NONE)
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
         for at in range(first, first + GROUP_LEVELS):
             key, qty = words[at], words[at + GROUP_QTY]
             if qty > 0 and key <= bound:
-                other_qty = qty_of(others, other_table, other_groups, key)
+                other_qty = qty_at(others, other_base, side, key)
                 if other_qty == 0 or not is_missing_only:
                     levels += 1
                     different += i64(other_qty != qty)
@@ -105,12 +104,9 @@ def compare_side(held, held_base, true, true_base, side, found, at):
     more, missing, first = count_differences(held, held_base, true, true_base, side, bound, 1)
     key = min(best, first)
     if found[at + DIFFERENT] == 0 and different + missing > 0:
-        held_groups, true_groups = held[held_base + B_GROUPS], true[true_base + B_GROUPS]
-        held_table = table_of(held_base, side, held_groups)
-        true_table = table_of(true_base, side, true_groups)
         found[at + FIRST_SIDE], found[at + FIRST_PRICE] = side, sign * key
-        found[at + FIRST_HELD] = qty_of(held, held_table, held_groups, key)
-        found[at + FIRST_TRUE] = qty_of(true, true_table, true_groups, key)
+        found[at + FIRST_HELD] = qty_at(held, held_base, side, key)
+        found[at + FIRST_TRUE] = qty_at(true, true_base, side, key)
     found[at + LEVELS] += levels + more
     found[at + DIFFERENT] += different + missing
 

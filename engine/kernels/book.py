@@ -38,7 +38,7 @@ from ..layout import (
     SIDES,
 )
 from .book_near import near_of, table_of
-from .book_table import groups_for
+from .book_table import find_place, groups_for
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -81,6 +81,20 @@ def set_horizon(words, base, side, price):
     sign = 2 * side - 1
     limit = words[base + B_SIDE + side * B_SIDE_WORDS + S_LIMIT]
     words[base + B_HORIZON + side] = sign * min(sign * price, limit)
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def qty_at(words, base, side, key):
+    """Return the quantity at a key, 0 where there is none.
+
+    words  int64[:]
+    base   first word of the book
+    side   BID or ASK
+    key    any but KEY_FREE
+    """
+    groups = words[base + B_GROUPS]
+    at = find_place(words, table_of(base, side, groups), groups, key)
+    return words[at + GROUP_QTY] if at >= 0 else i64(0)
 
 
 @kernel(i64(words_in, i64, i64, words_out, i64, i64, i64))

@@ -69,19 +69,6 @@ def find_place(words, table, groups, key):
     return i64(-1)
 
 
-@kernel(i64(words_in, i64, i64, i64))
-def qty_of(words, table, groups, key):
-    """Return the quantity at a key, 0 where there is none.
-
-    words   int64[:]
-    table   first word of the table
-    groups  groups of it
-    key     any but KEY_FREE
-    """
-    at = find_place(words, table, groups, key)
-    return words[at + GROUP_QTY] if at >= 0 else i64(0)
-
-
 @kernel(i64(words_out, i64, i64, i64))
 def take_place(words, table, groups, key):
     """Give a key, which is not there, the first free place of its search.
