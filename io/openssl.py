@@ -45,10 +45,12 @@ def libssl() -> ctypes.CDLL | None:
         library = ctypes.CDLL(path)
         for name in (
             "SSL_read",
+            "SSL_has_pending",
             "SSL_get_error",
             "SSL_get_rbio",
             "SSL_get_SSL_CTX",
             "BIO_write",
+            "BIO_ctrl",
             "ERR_clear_error",
         ):
             getattr(library, name)

@@ -69,6 +69,8 @@ class ServingSelector(selectors.EpollSelector):
         table[at.T_EPOLL_WAIT], table[at.T_READ] = address_of(plain.epoll_wait), address_of(plain.read)
         if (library := libssl()) is not None:
             table[at.T_BIO_WRITE] = address_of(library.BIO_write)
+            table[at.T_BIO_CTRL] = address_of(library.BIO_ctrl)
+            table[at.T_SSL_PENDING] = address_of(library.SSL_has_pending)
             table[at.T_SSL_READ] = address_of(library.SSL_read)
             table[at.T_SSL_ERROR] = address_of(library.SSL_get_error)
             table[at.T_CLEAR] = address_of(library.ERR_clear_error)

@@ -13,10 +13,10 @@ from ringbook.engine.kernels import socket_reads, sockets
 from ringbook.engine.kernels import socket_table as at
 from ringbook.engine.kernels.session import DRAINED, HANDED_BACK
 
-from .model.sockets import AGAIN, ECONNRESET, EOF, FIRST_FD, NOTIFY, Scripted, World
+from .model.sockets import AGAIN, BROKEN, ECONNRESET, EOF, FIRST_FD, NOTIFY, Scripted, World
 
 CAPACITY, READ_BYTES, CIPHER_BYTES = 96, 40, 64
-FATES = {at.FATE_EOF: EOF, at.FATE_ERROR: ECONNRESET, at.FATE_NOTIFIED: NOTIFY}
+FATES = {at.FATE_EOF: EOF, at.FATE_ERROR: ECONNRESET, at.FATE_NOTIFIED: NOTIFY, at.FATE_TLS: BROKEN}
 FAR = (1 << 62) - 1
 
 
@@ -25,7 +25,9 @@ def pattern(size: int) -> bytes:
     return bytes(size + 7 * place & 255 for place in range(size))
 
 
-steps = st.one_of(st.integers(1, 400).map(pattern), st.sampled_from([AGAIN, AGAIN, EOF, NOTIFY, ECONNRESET]))
+steps = st.one_of(
+    st.integers(1, 400).map(pattern), st.sampled_from([AGAIN, AGAIN, EOF, NOTIFY, BROKEN, ECONNRESET])
+)
 scripted = st.builds(
     lambda script, is_tls: Scripted(list(script), is_tls), st.lists(steps, max_size=12), st.booleans()
 )
@@ -53,7 +55,7 @@ class Rig:
         table[at.T_EVENT_BYTES], table[at.T_EVENT_FD] = 16, 8
         table[at.T_CIPHER], table[at.T_CIPHER_BYTES] = self.cipher.ctypes.data, CIPHER_BYTES
         table[at.T_READ_BYTES] = READ_BYTES
-        names = (at.T_READ, at.T_EPOLL_WAIT, at.T_BIO_WRITE, at.T_SSL_READ, at.T_SSL_ERROR, at.T_CLEAR)
+        names = (at.T_READ, at.T_EPOLL_WAIT, *range(at.T_BIO_WRITE, at.T_CLEAR + 1))
         for name, address in zip(names, world.addresses(), strict=True):
             table[name] = address
         table[at.T_ERRNO] = ctypes.addressof(world.errno)
@@ -180,3 +182,11 @@ def test_memory_that_openssl_refuses_ends_the_stream() -> None:
     rig.rows[0][at.S_READY] = at.READY_READ
     assert socket_reads.fill(rig.table, at.HEADER_WORDS) == at.FILL_ENDED
     assert rig.rows[0][at.S_FATE] == at.FATE_TLS
+
+
+def test_an_error_of_one_stream_is_not_taken_for_its_neighbours() -> None:
+    """The end comes with the last bytes, so that the neighbour is read before Python hears of it."""
+    ones = [Scripted([b"abc", BROKEN], is_tls=True), Scripted([b"def"], is_tls=True)]
+    rig = Rig(World(ones), False)
+    rig.run([0])
+    assert rig.taken == [b"abc", b"def"] and rig.ends == {0: BROKEN}

@@ -24,6 +24,7 @@ from .socket_table import (
     S_FULL,
     S_READY,
     S_SSL,
+    T_BIO_CTRL,
     T_BIO_WRITE,
     T_CIPHER,
     T_CIPHER_BYTES,
@@ -32,11 +33,13 @@ from .socket_table import (
     T_READ,
     T_READ_BYTES,
     T_SSL_ERROR,
+    T_SSL_PENDING,
     T_SSL_READ,
 )
 
 EAGAIN, EINTR = 11, 4
 SSL_WANT_READ, SSL_CLOSED = 2, 6
+BIO_CTRL_PENDING = 10
 BUSY_SHARE = 8  # a read of more than 1/8 of what was offered is followed by another one without asking
 
 
@@ -75,9 +78,35 @@ def read_some(table, at, address, room):
     return end_row(table, at, FATE_ERROR)
 
 
+@kernel(void(words_out))
+def forget_errors(table):
+    """Empty this thread's queue of OpenSSL's errors: SSL_get_error takes any that lies there for its own.
+
+    Called when Python has run and after every error, so that not every read has to.
+
+    table  int64[HEADER_WORDS + rows * ROW_WORDS]
+    """
+    if table[T_CLEAR]:
+        llvm.call_c(table[T_CLEAR], 0, 0, 0, 0)
+
+
+@kernel(i64(words_out, i64))
+def holds_more(table, at):
+    """Return 1 when OpenSSL has something left of what it was given, decrypted or not, else 0.
+
+    To ask costs a fifth of a read in vain.
+
+    table  int64[HEADER_WORDS + rows * ROW_WORDS]
+    at     word offset of the socket
+    """
+    if llvm.call_c(table[T_BIO_CTRL], table[at + S_BIO], BIO_CTRL_PENDING, 0, 0):
+        return i64(1)
+    return i64(llvm.call_c(table[T_SSL_PENDING], table[at + S_SSL], 0, 0, 0) != 0)
+
+
 @kernel(i64(words_out, i64))
 def decrypt(table, at):
-    """Take what OpenSSL can decrypt of what it was given.
+    """Take what OpenSSL can decrypt of what it was given; its queue of errors is empty.
 
     table    int64[HEADER_WORDS + rows * ROW_WORDS]
     at       word offset of the socket
@@ -86,17 +115,21 @@ def decrypt(table, at):
     before = table[at + S_END]
     table[at + S_READY] = READY_HELD
     while table[at + S_CAPACITY] > table[at + S_END] and table[at + S_END] - before < table[T_READ_BYTES]:
-        llvm.call_c(table[T_CLEAR], 0, 0, 0, 0)
         into, room = table[at + S_BUFFER] + table[at + S_END], table[at + S_CAPACITY] - table[at + S_END]
         size = llvm.call_c(table[T_SSL_READ], table[at + S_SSL], into, room, 0)
         if size <= 0:
-            table[at + S_READY] = READY_NOT
             error = llvm.call_c(table[T_SSL_ERROR], table[at + S_SSL], size, 0, 0)
-            if error != SSL_WANT_READ:
+            if error == SSL_WANT_READ:
+                table[at + S_READY] = READY_NOT
+            else:  # stays ready: the end is still to be told when bytes came before it
+                forget_errors(table)
                 table[at + S_ERROR] = error
                 end_row(table, at, FATE_NOTIFIED if error == SSL_CLOSED else FATE_TLS)
             break
         table[at + S_END] += size
+        if not holds_more(table, at):
+            table[at + S_READY] = READY_NOT
+            break
     size = table[at + S_END] - before
     return i64(FILL_ENDED) if size == 0 and table[at + S_FATE] != FATE_RUNS else size
 

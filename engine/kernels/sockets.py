@@ -8,7 +8,7 @@ from ..jit import i64, kernel, void, words_out
 from ..workspace import W_CHANGED, W_CURSOR, W_NEED_BYTES
 from . import llvm
 from .session import HANDED_BACK
-from .socket_reads import fill, move_up
+from .socket_reads import fill, forget_errors, move_up
 from .socket_table import (
     FILL_ENDED,
     FILL_NOTHING,
@@ -120,6 +120,7 @@ def begin_serving(table):
 
     table  int64[HEADER_WORDS + rows * ROW_WORDS]
     """
+    forget_errors(table)
     table[T_COLD] = table[T_ASKED] = 0
     table[T_LOOKS] = MOST_LOOKS
 
