@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from ringbook.engine import jit
+from ringbook.engine.pipeline import ingest_room
+
 # Examples of a cold machine compile kernels, and no timing is asserted anywhere: no deadline.
 settings.register_profile(
     "patient", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -19,6 +22,13 @@ settings.register_profile("soak", parent=PATIENT, max_examples=2_000)
 # A landing must not hang on luck: CI draws the same examples each time; `make test` and the soak explore.
 settings.register_profile("ci", parent=PATIENT, derandomize=True, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ringbook"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _kernels_ready() -> None:
+    """Load what `ringbook warm` compiled, before a call with types of its own compiles all of it once more."""
+    ingest_room("binance")
+    jit.warm()
 
 
 @pytest.fixture(scope="session", autouse=True)

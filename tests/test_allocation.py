@@ -1,8 +1,10 @@
 """The jitted path makes no memory, and a read makes a small, bounded number of Python objects."""
 
 import gc
+import multiprocessing
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numba
@@ -10,9 +12,11 @@ import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python, rtsys
 
-from ringbook.engine.pipeline import DRAINED
+from ringbook.engine import jit
+from ringbook.engine.pipeline import DRAINED, ingest_room
 from ringbook.engine.workspace import W_CURSOR
 from ringbook.io.direct import DirectSource
+from ringbook.io.openssl import libc
 
 from .hostile import Rig
 from .model.frames import Frame, encode
@@ -167,6 +171,7 @@ def test_the_number_of_objects_does_not_grow_with_the_frames_of_a_read() -> None
 
 MILLION, FIRST_ID = 1_000_000, 1_000_000_000
 FLAT_KB = 2_048
+PR_SET_THP_DISABLE = 41
 
 
 def private_kb() -> int:
@@ -175,8 +180,18 @@ def private_kb() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
 
 
-def test_a_million_frames_leave_memory_as_it_was() -> None:
-    """Four frames a read, each a new one: private memory after a tenth of them is what it is at the end."""
+def prepare() -> None:
+    """numpy lets the kernel make huge pages of its arrays at any time, and a huge page is resident as a whole."""
+    libc().prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    ingest_room("binance")
+    jit.warm()
+
+
+def take_a_million_frames() -> tuple[int, int]:
+    """Four frames a read, each a new one.
+
+    Returns  growth of private memory in kB and of Python's blocks over the last nine tenths.
+    """
     rig = Rig()
     rig.pipe.start_sync(0)
     assert rig.feed.snapshot(0, SNAPSHOT.replace(b":10,", b":%d," % (FIRST_ID - 1)), 0, 8, 8) == 0
@@ -194,8 +209,16 @@ def test_a_million_frames_leave_memory_as_it_was() -> None:
         source.buffer_updated(len(raw))
         if number == MILLION // 40:
             early, blocks = private_kb(), sys.getallocatedblocks()
-    assert abs(private_kb() - early) < FLAT_KB
-    assert sys.getallocatedblocks() - blocks < 100
+    grown = private_kb() - early, sys.getallocatedblocks() - blocks
     assert rig.count("frames") == MILLION
     assert rig.book_id() == FIRST_ID + MILLION // 4 - 1
     assert rig.health() == ["LIVE", "LIVE"]
+    return grown
+
+
+def test_a_million_frames_leave_memory_as_it_was() -> None:
+    """In a process of their own: other tests leave holes in the heap, which are resident again once used."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), prepare) as process:
+        grown_kb, blocks = process.submit(take_a_million_frames).result()
+    assert abs(grown_kb) < FLAT_KB
+    assert blocks < 100

@@ -17,10 +17,16 @@ from ringbook.io.exchange.faults.plan import plan_from
 
 from .source_tree import ROOT, name_of
 
-SKIPPED_FOLDERS = {".venv", ".git", "node_modules", "build", ".pytest_cache", ".hypothesis"}
-DOCUMENTS = sorted(
-    path for path in ROOT.rglob("*.md") if not SKIPPED_FOLDERS & set(path.relative_to(ROOT).parts)
-)
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is not in a hidden folder (environments, caches) or one that is built."""
+    return not any(
+        part.startswith(".") or part in ("node_modules", "build", "target")
+        for part in path.relative_to(ROOT).parts
+    )
+
+
+DOCUMENTS = sorted(filter(is_ours, ROOT.rglob("*.md")))
 README = ROOT / "README.md"
 
 
