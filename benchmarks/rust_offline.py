@@ -5,6 +5,9 @@
 Both publish one record for every message (100 % of the events), and both fold counts, prices and quantities of
 every record into the same digest; the run fails unless the digests are equal. Ours decodes the websocket frame
 too; Rust gets the bare text. Runs alternate on one core; medians over the rounds.
+
+Beside decoding into structs stands what simd-json's own benchmark measures, `to_tape_with_buffers`, on the same
+messages: nothing typed, no number made. No use of the library can be faster than that.
 """
 
 import argparse
@@ -166,13 +169,14 @@ def against(program: Path, market: str, folder: Path, rounds: int) -> tuple[list
     decoded, booked, fused = [], [], []
     for levels in LEVELS:
         made = frames.resized(frames.depth_frames(market), levels, 1500 if levels < 1000 else 1000)
-        path, pairs = yardstick.pack(folder / "decode", made), []
+        path, pairs, tapes = yardstick.pack(folder / "decode", made), [], []
         for _ in range(rounds):
             theirs = yardstick.run(program, "decode", messages=path, **options)
+            tape = yardstick.run(program, "tape", messages=path, **options)
             pairs.append((ours_decode(market, made), theirs["ns_per_message"]))
-        decoded.append(
-            [market, levels, *ratio(pairs), f"{np.mean([len(m) for m in made]) / median(pairs, 0):.2f}"]
-        )
+            tapes.append((pairs[-1][0], tape["ns_per_message"]))
+        size = float(np.mean([len(text) for text in made]))
+        decoded.append([market, levels, *ratio(pairs), *ratio(tapes)[1:], f"{size / median(pairs, 0):.2f}"])
     messages = stream(market)
     path = yardstick.pack(folder / "stream", messages)
     for kind in yardstick.BOOKS:
@@ -232,7 +236,16 @@ def main() -> None:
                 rows += found
     sys.stdout.write(f"{describe()}\n{yardstick.version()}\n\n")
     heads = (
-        ("market", "levels", "ours ns/message", "simd-json ns/message", "ratio", "ours GB/s"),
+        (
+            "market",
+            "levels",
+            "ours ns/message",
+            "simd-json ns/message",
+            "ratio",
+            "simd-json's tape alone",
+            "ratio",
+            "ours GB/s",
+        ),
         ("market", "Rust book", "ours ns/delta", "Rust ns/delta", "ratio"),
         ("market", "levels", "Rust book", "ours ns/message", "Rust ns/message", "ratio", "ours ns/level"),
     )

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const USAGE: &str = "yardstick decode|book|fused|client [--name value ...]";
+const USAGE: &str = "yardstick decode|tape|book|fused|client [--name value ...]";
 
 /// `--name value` pairs.
 struct Options(HashMap<String, String>);
@@ -45,6 +45,7 @@ fn main() {
     let flat = options.text("book", "tree") == "flat";
     match (command.as_str(), flat) {
         ("decode", _) => offline::decode(&path, rounds),
+        ("tape", _) => offline::tape(&path, rounds),
         ("book", false) => offline::book::<Tree>(&path, rounds),
         ("book", true) => offline::book::<Flat>(&path, rounds),
         ("fused", false) => offline::fused::<Tree>(&path, rounds, low, high),

@@ -46,6 +46,24 @@ pub fn decode(path: &str, rounds: usize) {
     println!("{{\"ns_per_message\": {:.1}, \"sum\": {sum}}}", median(&mut took));
 }
 
+/// ns per message of simd-json's own benchmark: the tape alone, buffers reused, nothing typed.
+pub fn tape(path: &str, rounds: usize) {
+    let (all, mut buffers, mut took, mut nodes) = (messages(path), simd_json::Buffers::default(), Vec::new(), 0);
+    let (clean, spans) = arena(&all);
+    let mut work = clean.clone();
+    for _ in 0..rounds {
+        work.copy_from_slice(&clean);
+        nodes = 0;
+        let begun = Instant::now();
+        for &(at, size) in &spans {
+            let tape = simd_json::to_tape_with_buffers(&mut work[at..at + size], &mut buffers).expect("JSON");
+            nodes += black_box(&tape).0.len();
+        }
+        took.push(begun.elapsed().as_nanos() as f64 / all.len() as f64);
+    }
+    println!("{{\"ns_per_message\": {:.1}, \"nodes\": {nodes}}}", median(&mut took));
+}
+
 /// ns per message from text to published record, books carried over recorded streams; one record each.
 ///
 /// The first message is the snapshot. Only messages with `low..=high` levels are timed.
