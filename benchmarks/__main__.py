@@ -2,14 +2,15 @@
 
     python -m benchmarks [--quick] [--only NAME ...] [--plots]
 
-NAME is the part of a title's file, as in `--only latency`. `--quick` runs shorter forms and only prints.
-`--plots` only draws docs/bench again; the long run ends with it too.
+NAME is the part of a title's file, as in `--only latency`. `--quick` runs shorter forms and only prints; a question
+that minutes cannot answer is left out. `--plots` only draws docs/bench again; the long run ends with it too.
 """
 
 import argparse
 import datetime
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from . import plots
@@ -22,8 +23,8 @@ medians count; single absolute times on a shared two-core machine do not. What w
 figures, stands in `benchmarks/README.md`.
 """
 
-# Name → title, options of the long run, options of the quick one.
-RUNS: dict[str, tuple[str, list[str], list[str]]] = {
+# Name → title, options of the long run, options of the quick one; None: it has none.
+RUNS: dict[str, tuple[str, list[str], list[str] | None]] = {
     "kernels": ("Decode and the fused path (no sockets)", [], ["--rounds", "3", "--markets", "spot"]),
     "rust_offline": (
         "Beside Rust, without sockets",
@@ -47,7 +48,7 @@ RUNS: dict[str, tuple[str, list[str], list[str]]] = {
         ["--seconds", "10", "--rounds", "3"],
         ["--seconds", "2", "--rounds", "1"],
     ),
-    "hostile": ("A hostile world", ["--minutes", "15"], ["--minutes", "1"]),
+    "hostile": ("A hostile world", ["--minutes", "15"], None),
 }
 # Written by hand from the lines that `make soak` and `make simulate` print.
 BY_HAND = ("The bus under torture", "The engine in virtual time")
@@ -56,12 +57,16 @@ BY_HAND = ("The bus under torture", "The engine in virtual time")
 def run(name: str, quick: bool) -> tuple[int, str]:
     """Run one benchmark, showing what it prints; exit code and section."""
     title, long, short = RUNS[name]
-    words = ["-m", f"benchmarks.{name}", *(short if quick else long)]
+    options = short if quick else long
+    if options is None:
+        sys.stdout.write(f"\n{title}: not in the quick run; see `python -m benchmarks.{name} --help`\n")
+        return 0, ""
+    words, begun = ["-m", f"benchmarks.{name}", *options], time.monotonic()
     head = f"## {title}\n\n`python {' '.join(words)}`, {datetime.date.today()}\n\n"
     sys.stdout.write(f"\n{head}")
     sys.stdout.flush()
     done = subprocess.run([sys.executable, *words], stdout=subprocess.PIPE, text=True, check=False)
-    sys.stdout.write(done.stdout)
+    sys.stdout.write(f"{done.stdout}\n({time.monotonic() - begun:.0f} s)\n")
     return done.returncode, head + done.stdout.strip() + "\n"
 
 
