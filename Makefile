@@ -5,14 +5,15 @@ DEMO_SECONDS ?= 20
 MINUTES ?= 10
 PEERS_PYTHON ?= python3.13
 SEEDS ?= 3000
-JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+CORES := $(shell nproc 2>/dev/null || echo 2)
+JOBS ?= $(shell expr 2 '*' $(CORES))# of `make test`: many tests wait for something
 
 VENV := .venv
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input --editable
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test proof real simulate notebooks bench bench-quick guard peers soak warm lint format clean
+.PHONY: help demo test alone proof real simulate notebooks bench bench-quick guard peers soak warm lint format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14
@@ -23,6 +24,9 @@ demo: $(VENV)/.demo ## built-in exchange, engine, pinned reader, live ladders fo
 test: lint ## style, types and all tests
 	@$(RUN) -m ringbook warm
 	$(RUN) -m pytest -q -ra -n $(JOBS) --dist loadfile
+
+alone: $(VENV)/.test ## tests that need every core: the bus under torture, a hostile world, 500 symbols
+	@$(RUN) -m ringbook warm
 	$(RUN) -m pytest -q -ra -m alone
 
 lint: $(VENV)/.test ## style and types only
@@ -38,7 +42,7 @@ real: $(VENV)/.test ## recorded frames through real sockets, books checked by an
 
 simulate: $(VENV)/.test ## the whole engine in virtual time against every fault, SEEDS=3000 stories
 	@$(RUN) -m ringbook warm
-	$(RUN) -m tests.simulation --seeds $(SEEDS) --jobs $(JOBS)
+	$(RUN) -m tests.simulation --seeds $(SEEDS) --jobs $(CORES)
 
 notebooks: $(VENV)/.test ## run every notebook against the built-in exchange; notebooks/build.py writes them
 	@$(RUN) -m ringbook warm

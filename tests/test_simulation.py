@@ -11,7 +11,7 @@ from .simulation.report import outcomes, summary_of, warm
 from .simulation.schedule import story_of
 from .source_tree import ROOT
 
-SEEDS = int(os.environ.get("RINGBOOK_SEEDS", "160"))
+SEEDS = int(os.environ.get("RINGBOOK_SEEDS", "60"))
 FIRST_SEED = 10_000  # not those of `make simulate`
 
 
