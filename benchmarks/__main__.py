@@ -40,7 +40,7 @@ RUNS: dict[str, tuple[str, list[str], list[str] | None]] = {
     "bus": ("Record → reader (no socket)", [], ["--quick"]),
     "latency": (
         "Wire → record (no reader)",
-        ["--rounds", "3", "--data", "benchmarks/data/latency.json"],
+        ["--rounds", "5", "--data", "benchmarks/data/latency.json"],
         ["--rounds", "1", "--rates", "10000", "--messages", "4000"],
     ),
     "throughput": (
