@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from ringbook.engine import jit
-from ringbook.engine.pipeline import ingest_room
+from .ready import load_kernels
 
 # Examples of a cold machine compile kernels, and no timing is asserted anywhere: no deadline.
 settings.register_profile(
@@ -26,9 +25,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ringbook"))
 
 @pytest.fixture(scope="session", autouse=True)
 def _kernels_ready() -> None:
-    """Load what `ringbook warm` compiled, before a call with types of its own compiles all of it once more."""
-    ingest_room("binance")
-    jit.warm()
+    load_kernels()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,14 +7,16 @@ import time
 import numpy as np
 from numba import njit
 
-from ringbook.engine import jit, layout
+from ringbook.engine import layout
 from ringbook.engine.kernels import session
 from ringbook.engine.kernels.llvm import cpu_relax
 from ringbook.engine.kernels.sync import RULES
-from ringbook.engine.pipeline import Pipeline, ingest_room
+from ringbook.engine.pipeline import Pipeline
 from ringbook.io import bus
 from ringbook.io.depth import Depth
 from ringbook.io.owner import Verdict
+
+from .ready import load_kernels
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 MIDDLE, CYCLE, ROWS = 5000, 4096, 30  # rows a side: three slots at top_n 10
@@ -71,8 +73,7 @@ def send(words, ctl, work, frame, target, rows, counts, first, count, clock):
 
 def write(directory: str) -> None:
     """The writer process: bursts flat out, rests in which the plain model catches up, until a line comes in."""
-    ingest_room("binance")
-    jit.warm()
+    load_kernels()
     rows, counts = diffs()
     with bus.create(
         "depth", venue="test", symbol_capacity=4, slot_count=SLOTS, top_n=TOP_N, directory=directory

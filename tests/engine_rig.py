@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from ringbook.engine import jit, layout
-from ringbook.engine.pipeline import ingest_room
+from ringbook.engine import layout
 from ringbook.io.config import load
 from ringbook.io.host import event_loop
 from ringbook.io.reader import join
@@ -20,12 +19,6 @@ from .raw_server import PATIENCE_S, RawVenue, Socket, until
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 NUMBERS = itertools.count()
 both_sources = pytest.mark.parametrize("source", ["direct", "plain"])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 @pytest.fixture(autouse=True)

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from numba.core.runtime import _nrt_python, rtsys
 
-from ringbook.engine import jit
-from ringbook.engine.pipeline import DRAINED, ingest_room
+from ringbook.engine.pipeline import DRAINED
 from ringbook.engine.workspace import W_CURSOR
 from ringbook.io.direct import DirectSource
 from ringbook.io.openssl import libc
 
 from .hostile import Rig
 from .model.frames import Frame, encode
+from .ready import load_kernels
 from .test_frame_sources import SNAPSHOT, TRADE, diff
 
 CALLS = 20_000
@@ -183,8 +183,7 @@ def private_kb() -> int:
 def prepare() -> None:
     """numpy lets the kernel make huge pages of its arrays at any time, and a huge page is resident as a whole."""
     libc().prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
-    ingest_room("binance")
-    jit.warm()
+    load_kernels()
 
 
 def take_a_million_frames() -> tuple[int, int]:

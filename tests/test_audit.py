@@ -3,16 +3,14 @@
 import random
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringbook.engine import audit as timetable
-from ringbook.engine import jit, layout, workspace
+from ringbook.engine import layout, workspace
 from ringbook.engine.audit import COMPARED, FAILED, LATE, NOBODY, PATIENCE_NS, Auditor
 from ringbook.engine.backoff import NS_PER_S
 from ringbook.engine.kernels import audit, book_apply
-from ringbook.engine.pipeline import ingest_room
 from ringbook.engine.snapshots import FIRST_SYNC, SnapshotScheduler
 
 from .model import audit as model
@@ -25,12 +23,6 @@ NAMES = {
 }  # fmt: skip
 BIDS, ASKS = st.integers(1, 40), st.integers(50, 90)
 QTYS = st.integers(0, 3)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 def rows_of(most: int) -> st.SearchStrategy:

@@ -11,7 +11,7 @@ from ringbook.io.exchange.server import Exchange
 from ringbook.io.reader import join
 from ringbook.io.run import Engine
 
-from .engine_rig import _warm, running, tell  # noqa: F401 (a fixture)
+from .engine_rig import running, tell
 from .raw_server import RawVenue
 from .raw_server import until as raw_until
 from .test_live_engine import all_live, counter, engine_on, until

@@ -9,16 +9,8 @@ from benchmarks import yardstick
 from benchmarks.peers import __main__ as parts
 from benchmarks.peers import decoders, job, ours, transports
 from benchmarks.peers.visit import Peers, interpreter
-from ringbook.engine import jit
-from ringbook.engine.pipeline import ingest_room
 
 DIGITS = (2, 8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 @pytest.mark.parametrize("kind", [str, float, Decimal])

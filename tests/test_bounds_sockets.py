@@ -16,9 +16,8 @@ from ringbook.io.rest import RETRY_AFTER_MAX_S, retry_after_ns
 from ringbook.io.serving import SOCKETS_MOST, ServingSelector
 from ringbook.io.sources import Fragments
 
-from .engine_rig import (  # noqa: F401 (two are fixtures)
+from .engine_rig import (  # noqa: F401 (a fixture)
     _nobody_complains,
-    _warm,
     both_sources,
     running,
     tell,

@@ -4,9 +4,8 @@ import asyncio
 
 import pytest
 
-from .engine_rig import (  # noqa: F401 (two are fixtures)
+from .engine_rig import (  # noqa: F401 (a fixture)
     _nobody_complains,
-    _warm,
     both_sources,
     running,
     tell,

@@ -15,10 +15,9 @@ from ringbook.io.exchange.server import Exchange
 from ringbook.io.reader import join
 from ringbook.io.sources import EarlyBytes
 
-from .engine_rig import (  # noqa: F401 (two are fixtures)
+from .engine_rig import (  # noqa: F401 (a fixture)
     SYMBOLS,
     _nobody_complains,
-    _warm,
     both_sources,
     running,
     tell,

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 
-from ringbook.engine import jit
-from ringbook.engine.pipeline import ingest_room
 from ringbook.io.exchange.options import ExchangeOptions
 from ringbook.io.exchange.server import Exchange
 from ringbook.io.exchange.truth import UnknownBook
@@ -62,12 +60,6 @@ STORIES: dict[str, list[dict[str, Any]]] = {
     "delisted": [{"kind": "delisted", "symbol": "BTCUSDT", "duration_s": 0.5}],
     "clock-skew": [{"kind": "clock-skew", "skew_s": -30.0, "duration_s": 0.5}],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 class Judge:

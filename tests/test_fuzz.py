@@ -11,8 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ringbook.engine import jit
-
 from .fuzz import blind, corpus, drive, guarded, guided
 from .fuzz.seeds import SEEDS, dictionary
 from .fuzz.targets import TARGETS
@@ -22,11 +20,6 @@ CORPUS_BYTES = 300_000
 HAS_ATHERIS = importlib.util.find_spec("atheris") is not None
 with_atheris = pytest.mark.skipif(not HAS_ATHERIS, reason="atheris is not installed; install ringbook[fuzz]")
 SOAK_SECONDS = 60 * float(os.environ.get("RINGBOOK_SOAK_MINUTES", "1"))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    jit.warm(rooms=("frames", "binance"))
 
 
 # ---------------------------------------------------------------- the corpus

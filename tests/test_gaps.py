@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ringbook.engine import jit, layout
+from ringbook.engine import layout
 from ringbook.engine.layout import DOWN, GAP, LIVE
-from ringbook.engine.pipeline import Pipeline, ingest_room
+from ringbook.engine.pipeline import Pipeline
 from ringbook.io import bus
 from ringbook.io.errors import RingbookError
 from ringbook.io.ledger import parse_since
@@ -20,12 +20,6 @@ from .command import run
 SMALL = {"venue": "test", "symbol_capacity": 4, "slot_count": 64, "top_n": 1, "book_levels": 64}
 NS = 1_000_000_000
 BEGIN_NS = 1_790_000_000 * NS
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 @pytest.fixture

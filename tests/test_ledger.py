@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringbook.engine import jit, layout
+from ringbook.engine import layout
 from ringbook.engine.kernels import apply, emit, ledger, ring
 from ringbook.engine.layout import DOWN, GAP, INIT, LIVE, STALE, SYNCING
-from ringbook.engine.pipeline import Pipeline, ingest_room
+from ringbook.engine.pipeline import Pipeline
 from ringbook.engine.workspace import ST_BLIND, ST_CAUSE, ST_HEALTH, W_RECV_NS
 from ringbook.io.ledger import carry_ledger, rows_of, summary
 from ringbook.io.memory_bus import MemoryBus
@@ -19,12 +19,6 @@ from .model.ledger import LedgerModel
 from .steps import Race, Recorder, reordered, room, stores
 
 SYMBOLS = 3
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 class Rig:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ringbook.engine import jit, layout
-from ringbook.engine.pipeline import ingest_room
+from ringbook.engine import layout
 from ringbook.io.config import ConfigError, load
 from ringbook.io.errors import BusInUse
 from ringbook.io.exchange.options import ExchangeOptions
@@ -18,12 +17,6 @@ from ringbook.io.run import Engine
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 PATIENCE_S = 30.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    ingest_room("binance")
-    jit.warm()
 
 
 @contextlib.asynccontextmanager

@@ -18,7 +18,7 @@ from ringbook.io.exchange.truth import UnknownBook
 from ringbook.io.reader import join
 from ringbook.io.run import Engine
 
-from .test_live_engine import PATIENCE_S, SYMBOLS, _warm, all_live, counter, engine_on, until  # noqa: F401 (a fixture)
+from .test_live_engine import PATIENCE_S, SYMBOLS, all_live, counter, engine_on, until
 
 SHUTDOWN = orjson.dumps({"stream": "!serverShutdown", "data": {"e": "serverShutdown", "E": 1}})
 

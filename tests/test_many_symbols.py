@@ -28,7 +28,7 @@ from ringbook.io.exchange.budget import WeightBudget
 from ringbook.io.run import Engine
 from ringbook.io.venues.base import get_venue
 
-from .engine_rig import _nobody_complains, _warm  # noqa: F401 (fixtures)
+from .engine_rig import _nobody_complains  # noqa: F401 (a fixture)
 
 SYMBOLS = 500
 PATIENCE_S = 300.0

@@ -14,8 +14,6 @@ from ringbook.io.exchange.options import ExchangeOptions
 from ringbook.io.exchange.server import Exchange
 from ringbook.io.reader import join
 
-from .test_live_engine import _warm  # noqa: F401 (a fixture: the child finds the kernels in the cache)
-
 START_S = 300.0  # compiles when the cache is cold
 END_S = 30.0
 

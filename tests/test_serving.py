@@ -12,8 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ringbook.engine import jit, layout
-from ringbook.engine.pipeline import ingest_room
+from ringbook.engine import layout
 from ringbook.io import openssl
 from ringbook.io.direct import DirectSource
 from ringbook.io.exchange.tls import Certificate, client_context
@@ -31,13 +30,6 @@ Tls = tuple[ssl.SSLContext, ssl.SSLContext] | None
 FRAMES = [Frame(1, diff(11)), Frame(1, b'{"result":null,"id":1}'), Frame(9, b"hello"), Frame(1, diff(12, 9))]
 DATA = b"".join(map(encode, FRAMES))
 CLOSE = encode(Frame(8, b"\x03\xe9going"))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _warm() -> None:
-    """Not while somebody waits: compiling takes longer than a test's patience."""
-    ingest_room("binance")
-    jit.warm()
 
 
 @pytest.fixture(params=["TCP", "TLS"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
-from ringbook.engine import jit, workspace
+from ringbook.engine import workspace
 from ringbook.engine.kernels import socket_reads, sockets
 from ringbook.engine.kernels import socket_table as at
 from ringbook.engine.kernels.session import DRAINED, HANDED_BACK
@@ -31,11 +31,6 @@ steps = st.one_of(
 scripted = st.builds(
     lambda script, is_tls: Scripted(list(script), is_tls), st.lists(steps, max_size=12), st.booleans()
 )
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _warm() -> None:
-    jit.warm(rooms=("session", "socket_reads", "sockets"))
 
 
 class Rig:

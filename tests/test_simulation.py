@@ -4,20 +4,13 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from .simulation.play import play
-from .simulation.report import outcomes, summary_of, warm
+from .simulation.report import outcomes, summary_of
 from .simulation.schedule import story_of
 from .source_tree import ROOT
 
 SEEDS = int(os.environ.get("RINGBOOK_SEEDS", "60"))
 FIRST_SEED = 10_000  # not those of `make simulate`
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    warm()
 
 
 def test_what_is_live_is_right_under_every_fault() -> None:

@@ -10,16 +10,10 @@ from ringbook.engine.kernels.snapshot import SNAPSHOT_LIVE, SNAPSHOT_TOO_OLD
 from ringbook.io.link import Link, Reception
 
 from .simulation.play import play
-from .simulation.report import warm
 from .simulation.schedule import story_of
 from .test_frame_sources import diff, make
 
 FOUND = (33, 941, 2_046, 10_037, 10_203)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _warm() -> None:
-    warm()
 
 
 @pytest.mark.parametrize("seed", FOUND)

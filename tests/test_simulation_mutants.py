@@ -12,8 +12,8 @@ import pytest
 
 from ringbook.engine.watchdog import StuckBooks, Watchdog
 
+from .ready import load_kernels
 from .simulation.play import play
-from .simulation.report import warm
 from .simulation.schedule import story_of
 from .source_tree import ROOT
 
@@ -69,7 +69,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_simulation_finds_in_python(
     owner: Any, method: str, seed: int, complaint: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm()
+    load_kernels()
     monkeypatch.setattr(owner, method, lambda *facts: [])
     assert complaint in play(story_of(seed)).failure
     monkeypatch.undo()

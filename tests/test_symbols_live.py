@@ -21,7 +21,7 @@ from ringbook.io.run import Engine
 
 from .engine_rig import running, tell
 from .raw_server import RawVenue, depth, diff, until
-from .test_live_engine import _warm, counter, engine_on  # noqa: F401 (a fixture)
+from .test_live_engine import counter, engine_on
 
 THREE = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 

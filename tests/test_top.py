@@ -15,7 +15,7 @@ from ringbook.io.top import Top, as_table, as_text
 
 from .bus_tools import publish_book
 from .command import run
-from .test_gaps import NS, Writer, _warm, home  # noqa: F401 (two are fixtures)
+from .test_gaps import NS, Writer, home  # noqa: F401 (a fixture)
 
 
 def test_numbers_are_those_of_the_bus(home: Path) -> None:  # noqa: F811

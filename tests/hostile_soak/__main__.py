@@ -6,9 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from ringbook.engine import jit
-from ringbook.engine.pipeline import ingest_room
-
+from ..ready import load_kernels
 from .conductor import play_all
 from .report import table_of, total_of
 from .scenes import SCENES
@@ -26,8 +24,7 @@ def main() -> int:
     asked.add_argument("--keep", action="store_true", help="leave logs and plans where they are")
     asked.add_argument("--table", action="store_true", help="print the table too")
     given = asked.parse_args()
-    ingest_room("binance")
-    jit.warm()  # so that no child compiles
+    load_kernels()  # so that no child compiles
     scenes = [SCENES[number] for number in given.scenes]
     total = total_of(
         play_all(scenes, 60 * given.minutes, given.seed, given.directory, given.keep), given.seed

@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Iterator
 
+from ..ready import load_kernels
 from .play import Outcome, play
-from .report import as_line, outcomes, summary_of, warm
+from .report import as_line, outcomes, summary_of
 from .schedule import story_of
 
 STEP = 250  # seeds between two words about the progress
@@ -46,7 +47,7 @@ def told(played: Iterator[Outcome], of: int) -> Iterator[Outcome]:
 
 def one(seed: int, trace: bool) -> int:
     """Play one seed and tell its story."""
-    warm()
+    load_kernels()
     story = story_of(seed)
     print(story.text)
     outcome = play(story, print if trace else None)

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ringbook.engine import jit
-from ringbook.engine.pipeline import ingest_room
 from ringbook.io.exchange.faults.kinds import KINDS
 
+from ..ready import load_kernels
 from .play import RECOVERY_S, Outcome, play
 from .schedule import story_of
 
@@ -23,20 +22,14 @@ STRIKES_MIN = 100
 LIVE_SHARE_MIN = 0.99
 
 
-def warm() -> None:
-    """Load the kernels into this process."""
-    ingest_room("binance")
-    jit.warm()
-
-
 def outcomes(seeds: range, jobs: int) -> Iterator[Outcome]:
     """Play these seeds, in their order."""
     if jobs <= 1:
-        warm()
+        load_kernels()
         for seed in seeds:
             yield play(story_of(seed))
         return
-    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=warm) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), initializer=load_kernels) as pool:
         yield from pool.map(play_one, seeds, chunksize=CHUNK_SEEDS)
 
 
