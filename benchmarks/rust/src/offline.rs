@@ -28,40 +28,41 @@ fn arena(all: &[Vec<u8>]) -> (Vec<u8>, Vec<(usize, usize)>) {
     (bytes, spans)
 }
 
-/// ns per message of decoding alone, and the sum of ids and first prices.
-pub fn decode(path: &str, rounds: usize) {
-    let (all, mut decoder, mut took, mut sum) = (messages(path), Decoder::default(), Vec::new(), 0i64);
+/// Median ns per message of a work that may write into its text, and the sum of what it returned in a round.
+fn timed(path: &str, rounds: usize, mut work: impl FnMut(&mut [u8]) -> i64) -> (f64, i64) {
+    let (all, mut took, mut sum) = (messages(path), Vec::new(), 0i64);
     let (clean, spans) = arena(&all);
-    let mut work = clean.clone();
+    let mut texts = clean.clone();
     for _ in 0..rounds {
-        work.copy_from_slice(&clean);
+        texts.copy_from_slice(&clean);
         sum = 0;
         let begun = Instant::now();
         for &(at, size) in &spans {
-            let depth = black_box(decoder.depth(&mut work[at..at + size]).expect("a depth update"));
-            sum = sum.wrapping_add(depth.last_id + depth.bids.0.first().map_or(0, |level| level.0));
+            sum = sum.wrapping_add(work(&mut texts[at..at + size]));
         }
         took.push(begun.elapsed().as_nanos() as f64 / all.len() as f64);
     }
-    println!("{{\"ns_per_message\": {:.1}, \"sum\": {sum}}}", median(&mut took));
+    (median(&mut took), sum)
+}
+
+/// ns per message of decoding alone, and the sum of ids and first prices.
+pub fn decode(path: &str, rounds: usize) {
+    let mut decoder = Decoder::default();
+    let (ns, sum) = timed(path, rounds, |text| {
+        let depth = black_box(decoder.depth(text).expect("a depth update"));
+        depth.last_id + depth.bids.0.first().map_or(0, |level| level.0)
+    });
+    println!("{{\"ns_per_message\": {ns:.1}, \"sum\": {sum}}}");
 }
 
 /// ns per message of simd-json's own benchmark: the tape alone, buffers reused, nothing typed.
 pub fn tape(path: &str, rounds: usize) {
-    let (all, mut buffers, mut took, mut nodes) = (messages(path), simd_json::Buffers::default(), Vec::new(), 0);
-    let (clean, spans) = arena(&all);
-    let mut work = clean.clone();
-    for _ in 0..rounds {
-        work.copy_from_slice(&clean);
-        nodes = 0;
-        let begun = Instant::now();
-        for &(at, size) in &spans {
-            let tape = simd_json::to_tape_with_buffers(&mut work[at..at + size], &mut buffers).expect("JSON");
-            nodes += black_box(&tape).0.len();
-        }
-        took.push(begun.elapsed().as_nanos() as f64 / all.len() as f64);
-    }
-    println!("{{\"ns_per_message\": {:.1}, \"nodes\": {nodes}}}", median(&mut took));
+    let mut buffers = simd_json::Buffers::default();
+    let (ns, nodes) = timed(path, rounds, |text| {
+        let tape = simd_json::to_tape_with_buffers(text, &mut buffers).expect("JSON");
+        black_box(&tape).0.len() as i64
+    });
+    println!("{{\"ns_per_message\": {ns:.1}, \"nodes\": {nodes}}}");
 }
 
 /// ns per message from text to published record, books carried over recorded streams; one record each.
