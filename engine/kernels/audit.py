@@ -36,7 +36,7 @@ from ..workspace import (
     W_SNAPSHOT_LIMIT,
 )
 from .apply import RULE_WORD
-from .book import qty_at
+from .book import qty_of
 from .book_apply import apply_rows
 from .book_near import table_of
 from .decimals import Triple
@@ -77,7 +77,7 @@ def count_differences(words, base, others, other_base, side, bound, is_missing_o
         for at in range(first, first + GROUP_LEVELS):
             key, qty = words[at], words[at + GROUP_QTY]
             if qty > 0 and key <= bound:
-                other_qty = qty_at(others, other_base, side, key)
+                other_qty = qty_of(others, other_base, side, key)
                 if other_qty == 0 or not is_missing_only:
                     levels += 1
                     different += i64(other_qty != qty)
@@ -105,8 +105,8 @@ def compare_side(held, held_base, true, true_base, side, found, at):
     key = min(best, first)
     if found[at + DIFFERENT] == 0 and different + missing > 0:
         found[at + FIRST_SIDE], found[at + FIRST_PRICE] = side, sign * key
-        found[at + FIRST_HELD] = qty_at(held, held_base, side, key)
-        found[at + FIRST_TRUE] = qty_at(true, true_base, side, key)
+        found[at + FIRST_HELD] = qty_of(held, held_base, side, key)
+        found[at + FIRST_TRUE] = qty_of(true, true_base, side, key)
     found[at + LEVELS] += levels + more
     found[at + DIFFERENT] += different + missing
 

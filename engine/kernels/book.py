@@ -84,7 +84,7 @@ def set_horizon(words, base, side, price):
 
 
 @kernel(i64(words_in, i64, i64, i64))
-def qty_at(words, base, side, key):
+def qty_of(words, base, side, key):
     """Return the quantity at a key, 0 where there is none.
 
     words  int64[:]
