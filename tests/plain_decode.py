@@ -12,6 +12,7 @@ from ringbook.engine.kernels import (
     binance_shape,
     binance_usual,
     decimals,
+    forms,
     levels,
     names,
     text,
@@ -22,6 +23,7 @@ from .plain import plain_room
 ROOMS = (
     text,
     decimals,
+    forms,
     levels,
     names,
     binance_fields,

@@ -38,6 +38,8 @@ EXAMPLES = [
     FRAMES["ticker"].replace(b"25.36", b"25.361"),
     DIFF.replace(b'"b":[[', b'"b":[["61737.63000000","12345678.12345678"],["6.5","1.123456780"],['),
     DIFF.replace(b'"b":[[', b'"b":[["61737.63000000","1.00000000"],["61737.62000000","1.0000x000"],['),
+    DIFF.replace(b'"b":[[', b'"b":[["61737.63000000","1.00000000"],[".62000000","1.00000000"],['),
+    DIFF.replace(b'"b":[[', b'"b":[["9.63000000","1.00000000"],["10.62000000","1.00000000"],["9.0","1"],['),
     renamed(b"ETHUSDT", b'["7.25000000","1.00100000"],["7.25000000","1.00012000"],'),
     renamed(b"MICROUSDT", b'["7.25000000","1.00100000"],["7.25100000","1.00012000"],'),
     renamed(b"SHIBUSDT", b'["12345678.12345678","1.00"],["12345678.12345678","1.00"],').replace(
@@ -80,11 +82,13 @@ def test_plain_snapshot() -> None:
 
 MUTANTS = [
     ("learn_form", "i64(POW10[qty_digits])", "i64(POW10[price_digits])"),
-    ("quick_levels", "if read_pair(", "if 0 * read_pair("),
+    ("run_of_levels", "if read_pair(", "if 0 * read_pair("),
+    ("fit_form", "HEAD_STEPS[count]", "HEAD_STEPS[QUICK_DIGITS]"),
+    ("quick_levels", "0 < count <= most", "count <= most"),
     ("learn_form", "form_at(places, price_kept)", "form_at(places, places)"),
     ("learn_form", "form_at(qty_places, qty_kept)", "form_at(qty_places, qty_places)"),
     ("widen", "qty *= qty_unit", "qty *= price_unit"),
-    ("learn_form", "count + price_kept >= TEXT_BYTES", "False"),
+    ("learn_form", "TEXT_BYTES - 1 - price_kept", "i64(QUICK_DIGITS)"),
     ("usual_count", "u64(buf[at]) - u64(FIRST_DIGIT) < u64(DIGITS) and ", ""),
     ("usual_times", "not 0 < length <= LONG_BYTES", "False"),
     ("usual_times", "u64(64 - length)", "u64(63)"),

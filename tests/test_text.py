@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ringbook.engine import layout, routes
-from ringbook.engine.kernels import decimals, levels, names, text
+from ringbook.engine.kernels import decimals, forms, levels, names, text
 
 from . import strategies_decode as made
 from .model import decode as model
@@ -184,15 +184,15 @@ def test_quick_levels_refuse_to_leave_the_text() -> None:
     rows = np.zeros((2, 4), layout.level_dtype)
     for cut in range(1, len(data)):
         buf, at, end = placed(data[:cut], data[cut:] + b" ")
-        form = levels.learn_form(buf, at + 1, end, 2, 2)
+        form = forms.learn_form(buf, at + 1, end, 2, 2)
         after, row, is_over = levels.quick_levels(buf, at + 1, end, rows, 0, 0, form)
         assert (is_over, row) == (0, 1 if cut >= 19 else 0)
         assert after <= end
-    for old in ("after + 3 <= end", "after + 5 <= end"):
-        wrong, beyond = on_records(plain_rooms(("quick_levels", old, "after > 0")).quick_levels), []
+    for old in ("following <= end", "following - LAST_BYTES <= end"):
+        wrong, beyond = on_records(plain_rooms(("run_of_levels", old, "following > 0")).quick_levels), []
         for cut in range(2, len(data)):
             buf, at, end = placed(data[:cut], data[cut:])
-            form = levels.learn_form(buf, at + 1, end, 2, 2)
+            form = forms.learn_form(buf, at + 1, end, 2, 2)
             beyond.append(wrong(buf, at + 1, end, rows, 0, 0, form)[0] > end)
         assert any(beyond)
 

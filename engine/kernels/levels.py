@@ -1,28 +1,19 @@
 """Lists of price levels, `[["61601.50","0.12000"],…]`, into rows: where most bytes of a depth frame are.
 
-A venue prints all levels of a message alike, so the quick way learns the *form* of one level and expects it
-of the next: how many digits the price has before the point, how many decimals price and quantity have. Where
-the quantity begins then follows from the form by addition, without waiting for the bytes in between, and the
-core works on several levels at once. A level of another form is read carefully and the form learned anew.
-
-A form is a base and a room for every byte of a level: '0' and 9 where a digit may stand, '0' and 0 where the digit
-is beyond the scale, '.' and 0 for the point. One subtraction then checks digits and signs alike, and its
-result is what the numbers are made of.
+A venue prints all levels of a message alike, so the quick way learns the *form* of one level and expects it of
+the next: how many decimals price and quantity have. Prices that stand side by side mostly have as many digits
+before the point, too, so that is counted once for a run of them. Where a quantity begins then follows by
+addition, without waiting for the bytes in between, and the core works on several levels at once. A level of
+another form is read carefully and the form learned anew.
 """
 
 import numba
-import numpy as np
 
 from .. import layout
 from ..jit import Rows, bytes_in, i64, kernel
-from .decimals import (
-    DIGIT_BITS,
-    POW10,
-    QUICK_DIGITS,
-    ZEROS,
-    read_decimal,
-)
-from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, read_pair, signs_in
+from .decimals import DIGIT_BITS, ZEROS, read_decimal
+from .forms import FORMS, NO_FORM, Form, count_digits, fit_form, learn_form
+from .llvm import count_trailing_zeros, load_u64, read_pair
 from .text import (
     CLOSE_LIST,
     COMMA,
@@ -38,130 +29,12 @@ from .text import (
 )
 
 TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
-Triple, Four = numba.types.UniTuple(i64, 3), numba.types.UniTuple(i64, 4)
-EVERY = 0x0101010101010101
-QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64
-
-BETWEEN = b'","'  # price and quantity
+Triple = numba.types.UniTuple(i64, 3)
+NEXT_LEVEL, LAST_LEVEL = u64(int.from_bytes(b'],["', "little")), u64(int.from_bytes(b"]]", "little"))
+NEXT_BYTES, NEXT_MASK = 4, u64((1 << 32) - 1)
+LAST_BYTES, LAST_MASK = 2, u64((1 << 16) - 1)
 WORD_BITS = 0x78  # of a number of bits: whole bytes
-NEXT_LEVEL = u64(int.from_bytes(b'"],["', "little"))
-NEXT_BYTES, NEXT_MASK = 5, u64((1 << 40) - 1)
-LAST_LEVEL = u64(int.from_bytes(b'"]]', "little"))
-LAST_MASK = u64((1 << 24) - 1)
-
-
-def _form(places: int, kept: int, behind: bytes) -> bytes:
-    """Bases and rooms of `places` decimals behind eight digits, of which all but `kept` must be zero."""
-    point = places > 0
-    base = b"0" * QUICK_DIGITS + b"." * point + b"0" * places + behind
-    room = b"\x09" * QUICK_DIGITS + b"\0" * point + b"\x09" * kept + b"\0" * (places - kept + len(behind))
-    return base.ljust(FORM_ROW, b"\0") + room.ljust(FORM_ROW, b"\xff")
-
-
-# By what stands behind the decimals (0 for prices, 1 for quantities), how many are printed, how many are kept.
-FORMS = np.frombuffer(
-    b"".join(
-        _form(places, min(places, kept), behind)
-        for behind in (BETWEEN, b"")
-        for places in range(QUICK_DIGITS + 1)
-        for kept in range(QUICK_DIGITS + 1)
-    ),
-    np.uint8,
-)
-QTY_FORMS = FORMS.size // 2
-NO_FORM = (0,) * 11
-Form = numba.types.UniTuple(i64, len(NO_FORM))
 Read = numba.types.Tuple((i64, i64, Form))
-
-
-def _steps(first: int, digits: int, kept: int) -> int:
-    """Where the last `digits` bytes of a word come from: `kept` places from `first` on, then, as in front, 0x80."""
-    places = [first + place if place < kept else 0x80 for place in range(digits)]
-    return int.from_bytes(bytes([0x80] * (QUICK_DIGITS - digits) + places), "little", signed=True)
-
-
-# Places of the digits before the point, by their number; of the decimals, by those of the mantissa and those kept.
-HEAD_STEPS = np.array([_steps(0, count, count) for count in range(QUICK_DIGITS + 1)], np.int64)
-TAIL_STEPS = np.array(
-    [[_steps(1, digits, kept) for kept in range(QUICK_DIGITS + 1)] for digits in range(QUICK_DIGITS + 1)],
-    np.int64,
-)
-
-
-@kernel(Four(bytes_in, i64), **INLINE)
-def measure(buf, at):
-    """Measure the form of a level, all of it from one look at 64 bytes.
-
-    buf, at  offset behind the opening quote of the price
-    Returns  (digits of the price before its point, its decimals, digits of the quantity before its point, its
-             decimals). Each from 0 to 64, and meaningless unless a level of that form begins here.
-    """
-    signs, points = signs_in(buf, at)
-    others = signs & ~points
-    count, price_end = count_trailing_zeros(signs), count_trailing_zeros(others)
-    for _ in range(len(BETWEEN)):
-        others &= others - u64(1)
-    qty_at = min(price_end + len(BETWEEN), i64(63))
-    length, qty_end = count_trailing_zeros(signs >> u64(qty_at)), count_trailing_zeros(others)
-    return count, max(price_end - count - 1, i64(0)), length, max(qty_end - qty_at - length - 1, i64(0))
-
-
-@kernel(Pair(i64), **INLINE)
-def one_word(digits):
-    """Split a scale into what eight decimals hold and a factor for the rest.
-
-    digits   0..10
-    Returns  (factor, decimals 0..8)
-    """
-    kept = min(digits, i64(QUICK_DIGITS))
-    return i64(POW10[digits - kept]), kept
-
-
-@kernel(i64(i64, i64), **INLINE)
-def form_at(places, kept):
-    """Find a form.
-
-    places   decimals printed, 0..8
-    kept     decimals taken, 0..8
-    Returns  offset in FORMS of its first base behind the eight digits
-    """
-    return (places * (QUICK_DIGITS + 1) + kept) * (2 * FORM_ROW) + QUICK_DIGITS
-
-
-@kernel(Form(bytes_in, i64, i64, i64, i64), **INLINE)
-def learn_form(buf, at, end, price_digits, qty_digits):
-    """Learn the form of a level for the quick way.
-
-    buf, at, end  as in text.py; at is the offset of the level's opening bracket
-    price_digits  decimals of price mantissas, 0..18
-    qty_digits    decimals of quantity mantissas, 0..18
-    Returns       what llvm.read_pair wants; bytes from the price to the quantity, and of the level bar the
-                  quantity's digits before its point; factors of both mantissas. NO_FORM when it is not quick.
-    """
-    if at + 2 > end or price_digits > QUICK_MANTISSA or qty_digits > QUICK_MANTISSA:
-        return NO_FORM
-    count, places, _, qty_places = measure(buf, at + 2)
-    if not 1 <= count <= QUICK_DIGITS or places > QUICK_DIGITS or qty_places > QUICK_DIGITS:
-        return NO_FORM
-    price_unit, price_digits = one_word(price_digits)
-    qty_unit, qty_digits = one_word(qty_digits)
-    price_kept, qty_kept = min(places, price_digits), min(qty_places, qty_digits)
-    if count + price_kept >= TEXT_BYTES:
-        return NO_FORM
-    qty_from = count + places + (places > 0) + len(BETWEEN)
-    return (
-        form_at(places, price_kept) - count,
-        form_at(qty_places, qty_kept) + QTY_FORMS,
-        HEAD_STEPS[count],
-        TAIL_STEPS[price_digits, price_kept] + EVERY * count,
-        TAIL_STEPS[qty_digits, qty_kept],
-        i64(POW10[price_digits]),
-        i64(POW10[qty_digits]),
-        qty_from,
-        qty_from + qty_places + (qty_places > 0) + NEXT_BYTES,
-        price_unit,
-        qty_unit,
-    )
 
 
 @kernel(i64(Rows, i64, i64, i64, Form), **INLINE)
@@ -174,12 +47,45 @@ def widen(rows, side, first, row, form):
     form        as learn_form answers
     Returns     row
     """
-    price_unit, qty_unit = form[9], form[10]
+    price_unit, qty_unit = form[8], form[9]
     if price_unit * qty_unit != 1:
         for at in range(first, row):
             rows[side, at].price *= price_unit
             rows[side, at].qty *= qty_unit
     return row
+
+
+@kernel(Triple(bytes_in, i64, i64, Rows, i64, i64, Form, i64), **INLINE)
+def run_of_levels(buf, at, end, rows, side, row, form, count):
+    """Read levels as long as they are of one form, their prices as long, and without white space.
+
+    buf, at, end  as in text.py; at is the offset behind the opening quote of a price
+    rows          level_dtype[2, cap], filled from rows[side, row] on
+    side, row     BID or ASK; first free row
+    form          as learn_form answers
+    count         digits of the prices before their points, 1..the most of the form
+    Returns       (offset + 2 behind the list, rows, 1) when the list ended; else (offset behind the opening quote of
+                  the first price not read, rows so far, 0)
+    """
+    levels = rows[side]
+    pair_form, qty_from, rest = fit_form(form, count)
+    while row < levels.size:
+        qty_at, following = at + qty_from, at + rest
+        word = load_u64(buf, qty_at)
+        bits = count_trailing_zeros(~word & DIGIT_BITS)
+        length = bits >> 3
+        following += length  # one addition behind the count: every further level waits for it
+        behind = load_u64(buf, following - NEXT_BYTES)
+        head = (word ^ ZEROS) << u64(-(bits & WORD_BITS) & 63)  # without a digit: all of it, which is refused
+        if read_pair(buf, at, qty_at + length, head, FORMS, pair_form, levels, row):
+            break
+        if behind & NEXT_MASK == NEXT_LEVEL and following <= end:
+            at, row = following, row + 1
+        elif behind & LAST_MASK == LAST_LEVEL and following - LAST_BYTES <= end:
+            return following, row + 1, i64(1)
+        else:
+            break
+    return at, row, i64(0)
 
 
 @kernel(Triple(bytes_in, i64, i64, Rows, i64, i64, Form), **INLINE)
@@ -193,28 +99,14 @@ def quick_levels(buf, at, end, rows, side, row, form):
     Returns       (offset behind the list, rows, 1) when the list ended; else (offset of the first level not
                   read, rows so far, 0)
     """
-    if form[7] == 0 or at + 2 > end or buf[at] != OPEN_LIST or buf[at + 1] != QUOTE:
+    most, first, begun, is_over = form[-1], row, i64(-1), i64(0)
+    if most == 0 or at + 2 > end or buf[at] != OPEN_LIST or buf[at + 1] != QUOTE:
         return at, row, i64(0)
-    pair_form, qty_from, rest = form[:7], form[7], form[8]
-    levels, first, at, is_over = rows[side], row, at + 2, i64(0)
-    while row < levels.size:
-        qty_at, following = at + qty_from, at + rest
-        word = load_u64(buf, qty_at)
-        bits = count_trailing_zeros(~word & DIGIT_BITS)
-        length = bits >> 3
-        following += length  # one addition behind the count: every further level waits for it
-        after = following - NEXT_BYTES
-        stop = load_u64(buf, after)
-        head = (word ^ ZEROS) << u64(-(bits & WORD_BITS) & 63)  # without a digit: all of it, which is refused
-        if read_pair(buf, at, qty_at + length, head, FORMS, pair_form, levels, row):
-            break
-        if stop & NEXT_MASK == NEXT_LEVEL and after + 5 <= end:
-            at, row = following, row + 1
-        elif stop & LAST_MASK == LAST_LEVEL and after + 3 <= end:
-            at, row, is_over = following, row + 1, i64(1)
-            break
-        else:
-            break
+    at += 2
+    while is_over == 0 and row > begun:
+        begun, count = row, count_digits(buf, at)
+        if 0 < count <= most:
+            at, row, is_over = run_of_levels(buf, at, end, rows, side, row, form, count)
     return at - 2, widen(rows, side, first, row, form), is_over
 
 
