@@ -300,6 +300,7 @@ S_NEAR, S_NEAR_LIVE = 1, 2  # entries of the near part; how many of them are lev
 S_LIMIT = 3  # worst key the book still takes; KEY_NONE until it had to drop levels
 S_CUTOFF = 4  # the near part has every level up to this key; KEY_NONE when it has all
 S_SPAN = 5  # width of the keys looked at when the near part was last filled up
+S_SHOWN = 6  # worst key of the last record, KEY_NONE when it had all; the writer's own, not under the version
 # then a sieve for filling up the near part: keys[SIEVE_LEVELS] places[SIEVE_LEVELS]; then, per side:
 #   near     keys[NEAR_LEVELS] places[NEAR_LEVELS], best last; a place is a word offset in the table
 #   table    groups of two lines:  key 0 .. key 6 | keys that went on from here
@@ -318,8 +319,6 @@ KEY_FREE = -1 << 63  # below every key
 KEY_NONE = (1 << 63) - 1
 NO_PRICE = -1 << 63  # best_price of an empty side
 HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, asks
-RANK_DEEP = 1 << 20  # a change behind the first B_FLOOR levels
-RANK_UNCHANGED = 1 << 30  # no change at all
 
 
 def book_groups(levels: int) -> int:

@@ -287,14 +287,3 @@ def test_stale_recovers_with_the_next_diff() -> None:
     rig.diff(model.Event(11, 11), ([(4, 1)], []))
     assert [int(c) for c in rig.records()["cause"][-2:]] == [layout.CAUSE_RECOVERED] * 2
     assert rig.state["health"] == LIVE
-
-
-def test_unchanged_top_publishes_nothing_unless_asked() -> None:
-    for publish_all in (False, True):
-        rig = Rig("spot", publish_all=publish_all)
-        rig.pipe.start_sync(0)
-        rig.snapshot(10, ([(p, 1) for p in range(20, 10, -1)], [(30, 1)]))
-        before = rig.pipe.next_seq
-        rig.diff(model.Event(11, 11), ([(11, 7)], []))  # tenth level, below the top 5
-        assert rig.pipe.next_seq - before == int(publish_all)
-        assert rig.book()[0][11] == 7

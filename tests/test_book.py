@@ -179,6 +179,7 @@ def test_a_level_that_comes_back_moves_nothing() -> None:
     pair.apply(ASK, [(100_010, 0)])
     pair.apply(ASK, [(100_010, 2)])
     pair.check()
+    pair.forget_shown(before)
     assert (pair.words == before).all()
 
 
@@ -219,7 +220,7 @@ def test_orphans_are_counted_and_change_nothing() -> None:
 def test_a_book_never_reset_takes_nothing() -> None:
     words, rows = np.zeros(layout.book_words(64), np.int64), np.zeros((SIDES, 3), layout.level_dtype)
     rows["price"], rows["qty"] = 5, 5
-    assert COMPILED.apply_rows(words, 0, BID, rows, 3) == layout.RANK_UNCHANGED
+    assert COMPILED.apply_rows(words, 0, BID, rows, 3) == 0
     COMPILED.set_level(words, 0, ASK, 5, 5)
     COMPILED.set_level(words, 0, BID, 5, 0)
     assert COMPILED.best_price(words, 0, ASK) == layout.NO_PRICE
@@ -230,8 +231,8 @@ def test_row_counts_are_cut_to_the_array() -> None:
     pair = BookPair(64)
     rows = np.zeros((SIDES, 3), layout.level_dtype)
     rows[ASK] = [(3, 1), (2, 1), (1, 1)]
-    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, 1_000_000) == 0
-    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, -5) == layout.RANK_UNCHANGED
+    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, 1_000_000) == 1
+    assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, -5) == 0
     assert pair.top(ASK, 3) == [(1, 1), (2, 1), (3, 1)]
 
 

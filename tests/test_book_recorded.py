@@ -43,7 +43,7 @@ def depths(path: Path) -> Iterator[Depth]:
 
 
 def follow(pair: BookPair, side: int, rows: list[Row]) -> None:
-    """Apply one message to the book, and to the model without the ranks that take it so long."""
+    """Apply one message to the book, and to the model's dict by itself, which is quicker."""
     held = pair.model.levels[side]
     for row, (price, qty) in enumerate(rows):
         pair.rows[side, row] = price, qty

@@ -113,17 +113,17 @@ def change_book(words, work, frame, rows, symbol_id):
     frame      frame_dtype[1] of KIND_BOOK
     rows       level_dtype[2, cap]
     symbol_id  row of the symbol table
-    Returns    smallest rank that changed.
+    Returns    1 when the last record shows something else now, else 0.
     """
     base, state, diff = book_of(work, symbol_id), state_of(work, symbol_id), frame[0]
-    bids, asks = diff.rows[BID], diff.rows[ASK]
-    evicted, orphans = words[base + B_EVICTED], words[base + B_ORPHANS]
-    rank = min(apply_rows(words, base, BID, rows, bids), apply_rows(words, base, ASK, rows, asks))
+    shown, evicted, orphans = i64(0), words[base + B_EVICTED], words[base + B_ORPHANS]
+    for side in range(layout.SIDES):
+        shown |= apply_rows(words, base, side, rows, diff.rows[side])
     work[state + ST_BOOK_ID], work[state + ST_FIRST] = diff.last_id, 0
-    count(words, work, C_LEVELS, bids + asks)
+    count(words, work, C_LEVELS, diff.rows[BID] + diff.rows[ASK])
     count(words, work, C_EVICTIONS, words[base + B_EVICTED] - evicted)
     count(words, work, C_ORPHANS, words[base + B_ORPHANS] - orphans)
-    return rank
+    return shown
 
 
 @kernel(void(words_out, words_out, Frame, Rows, i64), **INLINE)
@@ -138,9 +138,8 @@ def apply_diff(words, work, frame, rows, symbol_id):
     """
     base, state = book_of(work, symbol_id), state_of(work, symbol_id)
     book_begin(words, base)
-    rank = change_book(words, work, frame, rows, symbol_id)
+    shown = change_book(words, work, frame, rows, symbol_id) | work[W_PUBLISH_ALL]
     crossed = is_crossed(words, base)
-    shown = rank < work[layout.GEO_TOP_N] or work[W_PUBLISH_ALL] == 1
     health = layout.GAP if crossed else work[state + ST_HEALTH]
     parts = count_parts(work, frame) if work[W_DELTAS] == 1 and not crossed else 0
     as_of = llvm.wrapping_add(work[W_NEXT_SEQ], parts - 1 + shown)

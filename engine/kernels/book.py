@@ -11,7 +11,7 @@ book_area.py). See decisions/0009-near-and-table.md.
 
 import numpy as np
 
-from ..jit import i64, kernel, void, words_in, words_out
+from ..jit import INLINE, i64, kernel, void, words_in, words_out
 from ..layout import (
     ASK,
     B_FLOOR,
@@ -35,10 +35,12 @@ from ..layout import (
     S_LEVELS,
     S_LIMIT,
     S_NEAR,
+    S_SHOWN,
     SIDES,
 )
 from .book_near import near_of, table_of
 from .book_table import find_place, groups_for
+from .llvm import store_relaxed
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -60,7 +62,7 @@ def book_reset(words, base, levels, floor):
     words[base + B_HORIZON + BID], words[base + B_HORIZON + ASK] = HORIZON_OPEN_BID, HORIZON_OPEN_ASK
     for side in range(SIDES):
         head = base + B_SIDE + side * B_SIDE_WORDS
-        words[head + S_LIMIT] = words[head + S_CUTOFF] = KEY_NONE
+        words[head + S_LIMIT] = words[head + S_CUTOFF] = words[head + S_SHOWN] = KEY_NONE
         table = table_of(base, side, groups)
         for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
             for word in range(first, first + GROUP_LEVELS):
@@ -97,7 +99,7 @@ def qty_of(words, base, side, key):
     return words[at + GROUP_QTY] if at >= 0 else i64(0)
 
 
-@kernel(i64(words_in, i64, i64, words_out, i64, i64, i64))
+@kernel(i64(words_in, i64, i64, words_out, i64, i64, i64), **INLINE)
 def write_top(words, base, side, out, price_at, qty_at, n):
     """Write the best `n` levels of a side, unused entries 0.
 
@@ -126,7 +128,25 @@ def write_top(words, base, side, out, price_at, qty_at, n):
     return done
 
 
-@kernel(i64(words_in, i64, i64))
+@kernel(i64(words_out, i64, i64, i64, i64, i64), **INLINE)
+def show_top(words, base, side, price_at, qty_at, n):
+    """Write the best `n` levels of a side, as write_top, and remember how far they go.
+
+    words     int64[:]
+    base      first word of the book
+    side      BID or ASK
+    price_at  first word of n prices
+    qty_at    first word of n quantities
+    n         levels wanted, at most the book's floor
+    Returns   levels written.
+    """
+    done = write_top(words, base, side, words, price_at, qty_at, n)
+    worst = (2 * side - 1) * words[price_at + n - 1] if done == n else i64(KEY_NONE)
+    store_relaxed(words, base + B_SIDE + side * B_SIDE_WORDS + S_SHOWN, worst)
+    return done
+
+
+@kernel(i64(words_in, i64, i64), **INLINE)
 def best_price(words, base, side):
     """Return the best price of a side, NO_PRICE when it is empty.
 
@@ -143,7 +163,7 @@ def best_price(words, base, side):
     return (2 * side - 1) * words[entry]
 
 
-@kernel(i64(words_in, i64))
+@kernel(i64(words_in, i64), **INLINE)
 def is_crossed(words, base):
     """Return 1 when the best bid is not below the best ask, else 0.
 

@@ -7,7 +7,7 @@ to book_full.change_level.
 
 import numpy as np
 
-from ..jit import Rows, i64, kernel, void, words_out
+from ..jit import INLINE, Rows, i64, kernel, void, words_out
 from ..layout import (
     B_FLOOR,
     B_GROUPS,
@@ -21,16 +21,15 @@ from ..layout import (
     KEY_FREE,
     KEY_NONE,
     LINE_BYTES,
-    RANK_DEEP,
-    RANK_UNCHANGED,
     S_CUTOFF,
     S_LEVELS,
     S_LIMIT,
     S_NEAR_LIVE,
+    S_SHOWN,
     WORD_BYTES,
 )
 from .book_full import change_level
-from .book_near import add_near, fill_near, near_rank, table_of
+from .book_near import add_near, fill_near, table_of
 from .book_table import PLACES, group_of
 from .llvm import count_trailing_zeros, expect_line, lanes_equal
 
@@ -54,19 +53,6 @@ def settle_side(words, base, side):
         words[head + S_CUTOFF] = KEY_NONE
 
 
-@kernel(i64(words_out, i64, i64, i64))
-def rank_of(words, base, side, key):
-    """Return the rank of a change at a key: exact below B_FLOOR, RANK_DEEP at most behind that.
-
-    words  int64[:]
-    base   first word of the book
-    side   BID or ASK
-    key    the best key that changed
-    """
-    is_near = key <= words[base + B_SIDE + side * B_SIDE_WORDS + S_CUTOFF]
-    return near_rank(words, base, side, key) if is_near else i64(RANK_DEEP)
-
-
 @kernel(i64(words_out, i64, i64, i64, i64))
 def set_level(words, base, side, price, qty):
     """Set the quantity at a price, 0 or less deletes.
@@ -76,17 +62,14 @@ def set_level(words, base, side, price, qty):
     side     BID or ASK
     price    mantissa
     qty      mantissa
-    Returns  levels better than the change: exact below B_FLOOR, RANK_DEEP at most behind that; RANK_UNCHANGED when
-             nothing changed (an orphan delete, the same quantity, beyond the limit).
+    Returns  1 when a level changed, else 0 (an orphan delete, the same quantity, beyond the limit).
     """
-    key, rank = (2 * side - 1) * price, i64(RANK_UNCHANGED)
-    if change_level(words, base, side, key, max(qty, 0)):
-        rank = rank_of(words, base, side, key)
+    is_changed = change_level(words, base, side, (2 * side - 1) * price, max(qty, 0))
     settle_side(words, base, side)
-    return rank
+    return is_changed
 
 
-@kernel(void(words_out, i64, i64, i64, Rows, i64))
+@kernel(void(words_out, i64, i64, i64, Rows, i64), **INLINE)
 def expect_rows(words, base, side, groups, rows, count):
     """Ask for the lines that a message's first rows will change, all at once; a hint, nothing else.
 
@@ -104,7 +87,7 @@ def expect_rows(words, base, side, groups, rows, count):
         expect_line(words, first + LINE_WORDS)
 
 
-@kernel(i64(words_out, i64, i64, Rows, i64))
+@kernel(i64(words_out, i64, i64, Rows, i64), **INLINE)
 def apply_rows(words, base, side, rows, count):
     """Apply one message's rows of a side in their order; the last of a price wins.
 
@@ -113,7 +96,7 @@ def apply_rows(words, base, side, rows, count):
     side     BID or ASK
     rows     level_dtype[2, cap]: absolute quantities, 0 deletes
     count    rows of that side, 0..cap
-    Returns  smallest rank that changed, as set_level.
+    Returns  1 when a level changed that is no worse than S_SHOWN, else 0.
     """
     price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
     head, groups, flip = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], side - 1
@@ -154,9 +137,8 @@ def apply_rows(words, base, side, rows, count):
     words[head + S_LEVELS] = levels
     words[head + S_NEAR_LIVE] += live
     words[base + B_ORPHANS] += orphans
-    rank = rank_of(words, base, side, best) if changed else i64(RANK_UNCHANGED)
     settle_side(words, base, side)
-    return rank
+    return i64((changed != 0) & (best <= words[head + S_SHOWN]))
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))

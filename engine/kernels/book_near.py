@@ -7,7 +7,7 @@ few levels are left, the next ones are sieved out of the table.
 
 import numpy as np
 
-from ..jit import i64, kernel, void, words_in, words_out
+from ..jit import i64, kernel, void, words_out
 from ..layout import (
     B_FLOOR,
     B_GROUPS,
@@ -113,25 +113,6 @@ def add_near(words, base, side, key, place):
     words[entry], words[entry + NEAR_LEVELS] = key, place
     words[head + S_NEAR] += 1
     words[head + S_NEAR_LIVE] += 1
-
-
-@kernel(i64(words_in, i64, i64, i64))
-def near_rank(words, base, side, key):
-    """Count the levels better than a key.
-
-    words    int64[:]
-    base     first word of the book
-    side     BID or ASK
-    key      within the cutoff
-    Returns  the rank, best = 0; at most B_FLOOR: it is not looked any further.
-    """
-    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, words[base + B_GROUPS])
-    rank, entry, floor = i64(0), near + words[head + S_NEAR] - 1, words[base + B_FLOOR]
-    qtys = near + 2 * NEAR_LEVELS + GROUP_QTY
-    while entry >= near and rank < floor and words[u64(entry)] < key:
-        rank += i64(words[u64(qtys + words[u64(entry + NEAR_LEVELS)])] > 0)
-        entry -= 1
-    return rank
 
 
 @kernel(i64(words_out, i64, i64, i64, i64))

@@ -18,7 +18,7 @@ from ..workspace import (
 )
 from . import llvm
 from .board import board_write
-from .book import write_top
+from .book import show_top
 from .histogram import record
 from .ring import claim, commit
 
@@ -157,9 +157,11 @@ def emit_book(words, work, frame, symbol_id, flags):
     price_at = slot + layout.R_PAYLOAD
     qty_at = price_at + SIDES * top_n
     blank_payload(words, work, slot, 2 * SIDES * top_n)
-    bids = write_top(words, base, BID, words, price_at, qty_at, top_n)
-    asks = write_top(words, base, ASK, words, price_at + top_n, qty_at + top_n, top_n)
-    llvm.store_relaxed(words, slot + layout.R_COUNT, bids | (asks << 32))
+    shown = i64(0)
+    for side in range(SIDES):
+        at = side * top_n
+        shown |= show_top(words, base, side, price_at + at, qty_at + at, top_n) << (32 * side)
+    llvm.store_relaxed(words, slot + layout.R_COUNT, shown)
     describe_book(words, slot, base)
     close_record(words, work, slot, C_BOOKS, symbol_id)
 

@@ -15,19 +15,16 @@ class BookModel:
     def prices(self, side: int) -> list[int]:
         return sorted(self.levels[side], reverse=side == BID)
 
-    def set_level(self, side: int, price: int, qty: int) -> int | None:
-        """Set or delete; returns the rank that changed, None when nothing did."""
+    def set_level(self, side: int, price: int, qty: int) -> bool:
+        """Set or delete; returns whether that changed anything."""
         held = self.levels[side]
-        rank = sum(1 for other in held if (other < price if side == ASK else other > price))
         if qty <= 0:
             self.orphans += price not in held
-            return rank if held.pop(price, None) is not None else None
-        if held.get(price) == qty:
-            return None
-        if price not in held and not self.make_room(side, price):
-            return None
+            return held.pop(price, None) is not None
+        if held.get(price) == qty or (price not in held and not self.make_room(side, price)):
+            return False
         held[price] = qty
-        return rank
+        return True
 
     def make_room(self, side: int, price: int) -> bool:
         """Whether a new level is taken; the worst one goes where there is no room."""
@@ -58,10 +55,3 @@ class BookModel:
     def crossed(self) -> bool:
         bids, asks = self.levels
         return bool(bids) and bool(asks) and max(bids) >= min(asks)
-
-
-def same_rank(found: int, expected: int | None, floor: int, unchanged: int) -> bool:
-    """Ranks are exact where a record can show them, and merely large behind."""
-    if expected is None:
-        return found == unchanged
-    return found == expected or (expected >= floor and floor <= found < unchanged)
