@@ -92,8 +92,8 @@ def diffs(chosen: np.ndarray, depth: int) -> list[bytes]:
 
 def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
     """Set everything up."""
-    venue, blocks = get_venue("binance-spot"), max(64, depth // 8)
-    bus = MemoryBus(1 << (count + symbols).bit_length() + 1, 20, symbols, blocks)
+    venue, room = get_venue("binance-spot"), max(layout.BOOK_LEVELS_DEFAULT, depth)
+    bus = MemoryBus(1 << (count + symbols).bit_length() + 1, 20, symbols, room)
     slots = routes.slots_for(2 * symbols + 2)
     pipeline = Pipeline(bus.words, bus.ctl, bus.geo, venue.scanner, route_count=slots, publish_all=True)
     feed = Feed(pipeline, bus, venue.name, venue.rule, venue.time_unit_ns, Quiet())
@@ -105,6 +105,12 @@ def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
         pipeline.start_sync(number)
         assert feed.snapshot(number, snapshot_body(depth, number), 0, 1, 1) >= 0
     assert pipeline.work[W_PUBLISH_ALL] == 1
+    for number in range(symbols):  # all of it is held, nothing was dropped
+        base = pipeline.book_base(number)
+        assert [pipeline.words[base + layout.B_SIDE + side * layout.B_SIDE_WORDS] for side in (0, 1)] == [
+            depth,
+            depth,
+        ]
     chosen = choices(symbols, count, zipf)
     data, offsets = frames.packed(diffs(chosen, depth), framed=True)
     return Market(feed, depth, chosen, data, offsets)
