@@ -106,11 +106,8 @@ def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
         assert feed.snapshot(number, snapshot_body(depth, number), 0, 1, 1) >= 0
     assert pipeline.work[W_PUBLISH_ALL] == 1
     for number in range(symbols):  # all of it is held, nothing was dropped
-        base = pipeline.book_base(number)
-        assert [pipeline.words[base + layout.B_SIDE + side * layout.B_SIDE_WORDS] for side in (0, 1)] == [
-            depth,
-            depth,
-        ]
+        held = pipeline.book_base(number) + layout.B_SIDE + layout.S_LEVELS
+        assert (pipeline.words[[held, held + layout.B_SIDE_WORDS]] == depth).all()
     chosen = choices(symbols, count, zipf)
     data, offsets = frames.packed(diffs(chosen, depth), framed=True)
     return Market(feed, depth, chosen, data, offsets)
