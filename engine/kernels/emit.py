@@ -157,11 +157,11 @@ def emit_book(words, work, frame, symbol_id, flags):
     price_at = slot + layout.R_PAYLOAD
     qty_at = price_at + SIDES * top_n
     blank_payload(words, work, slot, 2 * SIDES * top_n)
-    shown = i64(0)
+    counts = i64(0)
     for side in range(SIDES):
         at = side * top_n
-        shown |= show_top(words, base, side, price_at + at, qty_at + at, top_n) << (32 * side)
-    llvm.store_relaxed(words, slot + layout.R_COUNT, shown)
+        counts |= show_top(words, base, side, price_at + at, qty_at + at, top_n) << (32 * side)
+    llvm.store_relaxed(words, slot + layout.R_COUNT, counts)
     describe_book(words, slot, base)
     close_record(words, work, slot, C_BOOKS, symbol_id)
 

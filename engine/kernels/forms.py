@@ -39,6 +39,7 @@ FORMS = np.frombuffer(
 QTY_FORMS = FORMS.size // 2
 NO_FORM = (0,) * 11
 Form = numba.types.UniTuple(i64, len(NO_FORM))
+PRICE_UNIT, QTY_UNIT, MOST = 8, 9, 10  # of a form: factors of both mantissas, digits before a price's point
 Fitted = numba.types.Tuple((numba.types.UniTuple(i64, 7), i64, i64))
 
 

@@ -12,7 +12,17 @@ import numba
 from .. import layout
 from ..jit import Rows, bytes_in, i64, kernel
 from .decimals import DIGIT_BITS, ZEROS, read_decimal
-from .forms import FORMS, NO_FORM, Form, count_digits, fit_form, learn_form
+from .forms import (
+    FORMS,
+    MOST,
+    NO_FORM,
+    PRICE_UNIT,
+    QTY_UNIT,
+    Form,
+    count_digits,
+    fit_form,
+    learn_form,
+)
 from .llvm import count_trailing_zeros, load_u64, read_pair
 from .text import (
     CLOSE_LIST,
@@ -47,7 +57,7 @@ def widen(rows, side, first, row, form):
     form        as learn_form answers
     Returns     row
     """
-    price_unit, qty_unit = form[8], form[9]
+    price_unit, qty_unit = form[PRICE_UNIT], form[QTY_UNIT]
     if price_unit * qty_unit != 1:
         for at in range(first, row):
             rows[side, at].price *= price_unit
@@ -99,7 +109,7 @@ def quick_levels(buf, at, end, rows, side, row, form):
     Returns       (offset behind the list, rows, 1) when the list ended; else (offset of the first level not
                   read, rows so far, 0)
     """
-    most, first, begun, is_over = form[-1], row, i64(-1), i64(0)
+    most, first, begun, is_over = form[MOST], row, i64(-1), i64(0)
     if most == 0 or at + 2 > end or buf[at] != OPEN_LIST or buf[at + 1] != QUOTE:
         return at, row, i64(0)
     at += 2
