@@ -5,11 +5,12 @@
 Symbols are chosen by Zipf's law, as in real traffic, or all alike. Beside stands the floor: the same number of
 dependent reads, each at a random line of as much memory as the books in use take, by the same choice of symbol.
 Every run is verified: no gap, every book LIVE at its last id, every record published, and numba's own counter of
-allocations unchanged.
+allocations unchanged. The bus is a file in shared memory with an engine's ring, its pages there from the start.
 """
 
 import argparse
 import gc
+import itertools
 import json
 import os
 import sys
@@ -25,8 +26,8 @@ from ringbook.engine import jit, layout, routes
 from ringbook.engine.instruments import from_steps
 from ringbook.engine.pipeline import Pipeline, ingest_room
 from ringbook.engine.workspace import W_PUBLISH_ALL
+from ringbook.io.bus import WriterBus, create
 from ringbook.io.feed import Feed
-from ringbook.io.memory_bus import MemoryBus
 from ringbook.io.venues.base import get_venue
 
 from . import frames
@@ -39,6 +40,7 @@ MESSAGE_LEVELS, MIDDLE = 20, 6_000_000
 ZIPF_POWER = 1.0
 PARTS = 20  # the median of so many stretches counts, so that a pause of the machine does not
 WRAPPED = 8  # the call from Python into the loop wraps each array once, however many messages follow
+SERIAL = itertools.count()  # of buses
 DATA = Path(__file__).with_name("data") / "scale.json"
 
 
@@ -47,6 +49,7 @@ class Market:
     """A feed with many symbols, all in sync, and the messages to come."""
 
     feed: Feed
+    bus: WriterBus
     depth: int
     chosen: np.ndarray  # symbol of each message
     data: np.ndarray
@@ -93,7 +96,9 @@ def diffs(chosen: np.ndarray, depth: int) -> list[bytes]:
 def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
     """Set everything up."""
     venue, room = get_venue("binance-spot"), max(layout.BOOK_LEVELS_DEFAULT, depth)
-    bus = MemoryBus(1 << (count + symbols).bit_length() + 1, 20, symbols, room)
+    bus = create(
+        f"scale-{os.getpid()}-{next(SERIAL)}", venue=venue.name, symbol_capacity=symbols, book_levels=room
+    )
     slots = routes.slots_for(2 * symbols + 2)
     pipeline = Pipeline(bus.words, bus.ctl, bus.geo, venue.scanner, route_count=slots, publish_all=True)
     feed = Feed(pipeline, bus, venue.name, venue.rule, venue.time_unit_ns, Quiet())
@@ -110,7 +115,7 @@ def market(symbols: int, depth: int, count: int, zipf: bool) -> Market:
         assert (pipeline.words[[held, held + layout.B_SIDE_WORDS]] == depth).all()
     chosen = choices(symbols, count, zipf)
     data, offsets = frames.packed(diffs(chosen, depth), framed=True)
-    return Market(feed, depth, chosen, data, offsets)
+    return Market(feed, bus, depth, chosen, data, offsets)
 
 
 def allocations() -> tuple[int, ...]:
@@ -177,6 +182,7 @@ def memory_of_symbol(symbols: int, depth: int) -> float:
         made = market(symbols, depth, 100, False)
         gc.collect()
         grown = psutil.Process().memory_info().rss - before
+        made.bus.delete()
         os.write(write_end, str(grown / len(made.feed.ids)).encode())
         os._exit(0)
     os.close(write_end)
@@ -192,7 +198,11 @@ def sweep(cases: list[tuple[int, int, bool]], count: int, rounds: int) -> list[t
     for _ in range(rounds):
         for at, (symbols, depth, zipf) in enumerate(cases):
             made = market(symbols, depth, count, zipf)
-            found[at].append((ns_per_message(made), floor_ns(symbols, depth, made.chosen[count // 2 :])))
+            try:
+                taken = ns_per_message(made)
+            finally:
+                made.bus.delete()
+            found[at].append((taken, floor_ns(symbols, depth, made.chosen[count // 2 :])))
     return [tuple(np.median(pairs, axis=0).tolist()) for pairs in found]
 
 

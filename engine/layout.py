@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 LINE_BYTES = 64
 
 MAGIC = int.from_bytes(b"RINGBOOK", "little")
-LAYOUT_MAJOR = 3  # readers refuse another major
+LAYOUT_MAJOR = 4  # readers refuse another major
 LAYOUT_MINOR = 0  # readers ignore a larger minor
 BYTE_ORDER_MARK = 0x0102030405060708
 
@@ -288,7 +288,7 @@ BOOK_LEVELS_MIN, BOOK_LEVELS_MAX = 64, 65_536
 BOOK_HEADER_WORDS = 64
 #   words 0..: version as_of_seq last_update_id health recv_ns event_ns horizon[2] … sides at B_SIDE
 B_VERSION, B_AS_OF, B_LAST_ID, B_HEALTH, B_RECV, B_EVENT, B_HORIZON = range(7)  # B_HORIZON: two words
-B_GROUPS = 8  # groups of a side's table
+B_GROUPS = 8  # groups a side's table has room for
 B_LEVELS = 9  # levels a side holds at most
 B_ORPHANS = 10  # deletes of levels not held
 B_EVICTED = 11  # levels dropped because a side was full; the horizon moved in
@@ -296,25 +296,36 @@ B_FLOOR = 12  # levels a side that are kept in order at least, if there are as m
 B_SIDE = 16  # two side headers of B_SIDE_WORDS each
 B_SIDE_WORDS = 8
 S_LEVELS = 0  # inside a side header: levels held
-S_NEAR, S_NEAR_LIVE = 1, 2  # entries of the near part; how many of them are levels
+S_NEAR, S_NEAR_LIVE = 1, 2  # slots of the near part in use; how many of them are levels
 S_LIMIT = 3  # worst key the book still takes; KEY_NONE until it had to drop levels
 S_CUTOFF = 4  # the near part has every level up to this key; KEY_NONE when it has all
 S_SPAN = 5  # width of the keys looked at when the near part was last filled up
 S_SHOWN = 6  # worst key of the last record, KEY_NONE when it had all; the writer's own, not under the version
-# then a sieve for filling up the near part: keys[SIEVE_LEVELS] places[SIEVE_LEVELS]; then, per side:
-#   near     keys[NEAR_LEVELS] places[NEAR_LEVELS], best last; a place is a word offset in the table
-#   table    groups of two lines:  key 0 .. key 6 | keys that went on from here
-#                                  qty 0 .. qty 6 | unused
+S_GROUPS = (
+    7  # groups in use: a table begins small and grows, so that what a small book touches fits into caches
+)
+# Behind the header, then from BOOK_TABLES on, so that a small book takes three pages, then once a book:
+#   near     slots of the best levels a side: keys[NEAR_LEVELS] places[NEAR_LEVELS], and their order, a byte for each
+#            slot, those in use first, best first; a place is a word offset in the table
+#   table    groups of two lines a side:  key 0 .. key 6 | keys that went on from here
+#                                         qty 0 .. qty 6 | unused
+#   sieve    keys[SIEVE_LEVELS] places[SIEVE_LEVELS], for filling up the near part
 # key = price for ASK, -price for BID: better is smaller on both sides. An empty place has KEY_FREE and quantity 0.
-# A level that was deleted within the near part keeps its key, with quantity 0, until the near part is tidied.
-NEAR_LEVELS = 64
+# A level that was deleted within the near part keeps its key, with quantity 0, until the near part is tidied. A slot
+# that is not in use has KEY_NONE.
+NEAR_LEVELS = LINE_BYTES  # their order fills a line
+NEAR_PLACE, NEAR_ORDER = NEAR_LEVELS, 2 * NEAR_LEVELS  # words behind the first key
+NEAR_WORDS = NEAR_ORDER + LINE_BYTES // WORD_BYTES
 NEAR_KEPT = 40  # levels kept when a full near part is tidied, or B_FLOOR if that is more
-SIEVE_LEVELS = 128
+SIEVE_LEVELS = NEAR_LEVELS
 GROUP_LEVELS = 7
 GROUP_WORDS = 2 * LINE_BYTES // WORD_BYTES
 GROUP_QTY = GROUP_WORDS // 2  # quantities lie so far behind their keys
 GROUP_ONWARD = GROUP_LEVELS  # the word that counts keys whose search goes on from a full group
 GROUP_LEVELS_MEAN = 6  # so full is a table that holds as many levels as it may
+GROUP_LEVELS_GROWN = 4  # so full is a table when it grows
+BOOK_TABLES = PAGE_BYTES // WORD_BYTES  # a page: header and near parts stand in the first
+GROUPS_FIRST = BOOK_TABLES // GROUP_WORDS  # groups in use at first: a page; the room is whole pages
 KEY_FREE = -1 << 63  # below every key
 KEY_NONE = (1 << 63) - 1
 NO_PRICE = -1 << 63  # best_price of an empty side
@@ -322,14 +333,13 @@ HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, a
 
 
 def book_groups(levels: int) -> int:
-    """Groups of a side's table for `levels` levels and what the near part may keep of deleted ones."""
-    return -(-(levels + NEAR_LEVELS) // GROUP_LEVELS_MEAN)
+    """Groups of a side's table for `levels` levels and what the near part may keep of deleted ones, whole pages."""
+    return round_up(-(-(levels + NEAR_LEVELS) // GROUP_LEVELS_MEAN), GROUPS_FIRST)
 
 
 def book_words(levels: int) -> int:
-    """Words of one full book of at most `levels` levels a side, whole cache lines."""
-    side = 2 * NEAR_LEVELS + book_groups(levels) * GROUP_WORDS
-    return BOOK_HEADER_WORDS + 2 * SIEVE_LEVELS + SIDES * side
+    """Words of one full book of at most `levels` levels a side, whole pages."""
+    return round_up(BOOK_TABLES + SIDES * book_groups(levels) * GROUP_WORDS + 2 * SIEVE_LEVELS, BOOK_TABLES)
 
 
 # A copy of a full book for another process: the header, then per side keys[places] qtys[places], in no order; S_LEVELS
@@ -474,10 +484,10 @@ assert header_dtype.itemsize == PAGE_BYTES and symbol_dtype.itemsize % LINE_BYTE
 assert slot_bytes(TOP_N_DEFAULT) == 768 and record_dtype(TOP_N_DEFAULT).itemsize == 768
 assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_WRITER_DIED + 1
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
-assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS
-assert (
-    TOP_N_MAX < NEAR_LEVELS <= BOOK_LEVELS_MIN and NEAR_KEPT < NEAR_LEVELS and SIEVE_LEVELS % GROUP_WORDS == 0
-)
+assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS <= BOOK_TABLES - SIDES * NEAR_WORDS
+assert TOP_N_MAX < NEAR_LEVELS <= BOOK_LEVELS_MIN and NEAR_KEPT < NEAR_LEVELS and SIEVE_LEVELS == NEAR_LEVELS
+# A small table has places for its levels and for what the near part keeps of deleted ones.
+assert GROUPS_FIRST * (GROUP_LEVELS - GROUP_LEVELS_GROWN) >= NEAR_LEVELS
 assert all(
     BOOK_HEADER_WORDS + 4 * packed_places(n) <= book_words(n) for n in (BOOK_LEVELS_MIN, BOOK_LEVELS_MAX)
 )

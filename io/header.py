@@ -36,7 +36,7 @@ def schema_hash(geo: np.ndarray) -> int:
     codes = (
         layout.HEALTH_NAMES, layout.KIND_NAMES, layout.COUNTER_NAMES, layout.HISTOGRAM_NAMES,
         layout.HIST_WORDS, layout.BOARD_HEADER_WORDS, layout.CELL_HEADER_WORDS, layout.BOOK_HEADER_WORDS,
-        layout.SIEVE_LEVELS, layout.NEAR_LEVELS, layout.GROUP_WORDS, layout.GROUP_LEVELS,
+        layout.BOOK_TABLES, layout.SIEVE_LEVELS, layout.NEAR_LEVELS, layout.GROUP_WORDS, layout.GROUP_LEVELS,
         layout.B_SIDE, layout.B_SIDE_WORDS,
     )  # fmt: skip
     return int.from_bytes(

@@ -63,11 +63,10 @@ class BookPair:
             words[[self.shown_at(side) for side in (BID, ASK)]] = layout.KEY_NONE
 
     def table(self, side: int) -> np.ndarray:
-        """A side's table, a row a group."""
-        groups = layout.book_groups(self.levels)
-        size, head = 2 * layout.NEAR_LEVELS + groups * layout.GROUP_WORDS, layout.BOOK_HEADER_WORDS
-        at = self.base + head + 2 * layout.SIEVE_LEVELS + side * size
-        return self.words[at : at + size][2 * layout.NEAR_LEVELS :].reshape(groups, layout.GROUP_WORDS)
+        """A side's table, a row a group in use."""
+        at = self.base + layout.BOOK_TABLES + side * layout.book_groups(self.levels) * layout.GROUP_WORDS
+        groups = self.side_word(side, layout.S_GROUPS)
+        return self.words[at : at + groups * layout.GROUP_WORDS].reshape(groups, layout.GROUP_WORDS)
 
     def set_level(self, side: int, price: int, qty: int) -> None:
         expected = self.model.set_level(side, price, qty)
@@ -99,6 +98,8 @@ class BookPair:
                 self.reached.add("a deleted entry stays")
             if live < len(self.model.levels[side]):
                 self.reached.add("levels behind the cutoff")
+            if self.side_word(side, layout.S_GROUPS) > layout.GROUPS_FIRST:
+                self.reached.add("a table grew")
             if self.table(side)[:, layout.GROUP_ONWARD].any():
                 self.reached.add("a search goes on")
 

@@ -5,6 +5,8 @@ import textwrap
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
+import numpy as np
+
 
 def move_words(target, to, source, start, count) -> None:
     """Plain twin of llvm.move_words, with the bounds that the intrinsic trusts its caller for."""
@@ -30,14 +32,39 @@ def lanes_below(words, at, key) -> int:
     return lanes(words, at, lambda word: word < key)
 
 
+def count_below(words, at, key) -> int:
+    """Plain twin of llvm.count_below."""
+    assert 0 <= at <= at + 64 <= len(words)
+    return sum(int(word) < key for word in words[at : at + 64])
+
+
+def line_of(words, at) -> np.ndarray:
+    """The 64 bytes from a word on."""
+    assert 0 < at <= at + 8 <= len(words)
+    return words[at : at + 8].view(np.uint8)
+
+
+def byte_of(words, at, index) -> int:
+    """Plain twin of llvm.byte_of."""
+    return int(line_of(words, at)[range(64)[index]])
+
+
+def put_byte(words, at, index, value) -> None:
+    """Plain twin of llvm.put_byte."""
+    line_of(words, at)[range(64)[index]] = value
+
+
+def rotate_bytes(words, at, first, last) -> None:
+    """Plain twin of llvm.rotate_bytes."""
+    line, moved = line_of(words, at), byte_of(words, at, last)
+    assert 0 <= first <= last
+    line[first + 1 : last + 1] = line[first:last].copy()
+    line[first] = moved
+
+
 def count_trailing_zeros(value) -> int:
     """Plain twin of llvm.count_trailing_zeros."""
     return (int(value) & -int(value)).bit_length() - 1 if value else 64
-
-
-def count_ones(value) -> int:
-    """Plain twin of llvm.count_ones."""
-    return int(value).bit_count()
 
 
 def group_of(key, groups) -> int:
@@ -46,7 +73,10 @@ def group_of(key, groups) -> int:
     return (spread >> 32) * int(groups) >> 32
 
 
-TWINS = move_words, lanes_equal, lanes_below, count_trailing_zeros, count_ones, group_of
+TWINS = (
+    move_words, lanes_equal, lanes_below, count_below, byte_of, put_byte, rotate_bytes, count_trailing_zeros,
+    group_of,
+)  # fmt: skip
 TWIN_NAMES = {twin.__name__ for twin in TWINS}
 
 

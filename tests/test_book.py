@@ -17,7 +17,7 @@ from .book_bench import COMPILED, BookPair, burst, fill, plain, warm
 EXTREME = (0, 1, 2**31, 2**62, 2**63 - 2, 2**63 - 1, -1, -(2**62), -(2**63 - 1))
 RARE_STATES = {
     "beyond the limit", "new one dropped", "worst dropped", "filled from the table", "a deleted entry stays",
-    "levels behind the cutoff", "a search goes on",
+    "levels behind the cutoff", "a search goes on", "a table grew",
 }  # fmt: skip
 PLAIN = plain()
 
@@ -114,44 +114,6 @@ def test_compiled_and_plain_leave_the_same_words(steps: list[tuple[int, int, int
     assert (first.words == second.words).all()
 
 
-GROUPS = 11
-CROWD = [key for key in range(-400, 400) if PLAIN.group_of(key, GROUPS) in (3, 10)]
-
-
-@pytest.mark.parametrize("kernels", [COMPILED, PLAIN], ids=["compiled", "plain"])
-@given(st.lists(st.tuples(st.sampled_from(CROWD[:40]), st.booleans()), max_size=300))
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_table_finds_every_key_wherever_it_had_to_go(kernels, steps: list[tuple[int, bool]]) -> None:
-    """Keys that all belong to two groups, the last one among them: searches go on, and round the end."""
-    words, held = np.zeros(GROUPS * layout.GROUP_WORDS, np.int64), set()
-    groups = words.reshape(GROUPS, -1)
-    groups[:, : layout.GROUP_LEVELS] = layout.KEY_FREE
-    for key, comes in steps:
-        at = kernels.find_place(words, 0, GROUPS, key)
-        assert (at >= 0) == (key in held)
-        if comes and at < 0:
-            at = kernels.take_place(words, 0, GROUPS, key)
-            assert words[at] == key
-            held.add(key)
-        elif not comes and at >= 0:
-            kernels.free_place(words, 0, GROUPS, at)
-            held.discard(key)
-    keys = groups[:, : layout.GROUP_LEVELS]
-    assert sorted(keys[keys != layout.KEY_FREE]) == sorted(held)
-    if not held:
-        assert not groups[:, layout.GROUP_ONWARD].any()
-
-
-def test_a_table_without_a_free_place_says_so_and_stays_as_it_was() -> None:
-    words = np.zeros(2 * layout.GROUP_WORDS, np.int64)
-    words.reshape(2, -1)[:, : layout.GROUP_LEVELS] = layout.KEY_FREE
-    for key in range(2 * layout.GROUP_LEVELS):
-        assert COMPILED.take_place(words, 0, 2, key) >= 0
-    before = words.copy()
-    assert COMPILED.take_place(words, 0, 2, 99) == -1
-    assert (words == before).all()
-
-
 def test_the_greatest_price_is_a_price() -> None:
     """Its key stands for none elsewhere."""
     pair = BookPair(64)
@@ -243,8 +205,10 @@ def test_row_counts_are_cut_to_the_array() -> None:
         (layout.B_LEVELS, -1, book_check.BOOK_WRONG_SIZE),
         (layout.S_NEAR, 10**12, book_check.BOOK_WRONG_SIZE),
         (layout.S_NEAR, -1, book_check.BOOK_WRONG_SIZE),
-        (layout.S_NEAR, 3, book_check.BOOK_WRONG_COUNT),
+        (layout.S_NEAR, 3, book_check.BOOK_WRONG_PLACE),
         (layout.S_NEAR_LIVE, 1, book_check.BOOK_WRONG_COUNT),
+        (layout.S_GROUPS, 0, book_check.BOOK_WRONG_SIZE),
+        (layout.S_GROUPS, layout.book_groups(128) + 1, book_check.BOOK_WRONG_SIZE),
         (layout.S_LEVELS, 1, book_check.BOOK_WRONG_COUNT),
         (layout.S_LIMIT, 1, book_check.BOOK_BEYOND_LIMIT),
         (layout.S_CUTOFF, 100_985, book_check.BOOK_NEAR_SHORT),
@@ -253,6 +217,9 @@ def test_row_counts_are_cut_to_the_array() -> None:
         ("place", 10**9, book_check.BOOK_WRONG_PLACE),
         ("place", layout.GROUP_ONWARD, book_check.BOOK_WRONG_PLACE),
         ("near key", 5, book_check.BOOK_WRONG_PLACE),
+        ("unused key", 5, book_check.BOOK_WRONG_PLACE),
+        ("order", 0x0101010101010101, book_check.BOOK_WRONG_ORDER),
+        ("order", -1, book_check.BOOK_WRONG_ORDER),
         ("key", 5, book_check.BOOK_LOST_LEVEL),
         ("qty", -1, book_check.BOOK_BAD_QTY),
         ("qty", 0, book_check.BOOK_DEAD_LEVEL),
@@ -264,13 +231,15 @@ def test_check_names_each_violation(at: int | str, value: int, violation: int) -
     fill(pair, ASK, 100)
     pair.apply(ASK, [(100_000 + 10 * level, 0) for level in range(30)])
     pair.check()
-    near = layout.BOOK_HEADER_WORDS + 2 * layout.SIEVE_LEVELS
-    near += 2 * layout.NEAR_LEVELS + layout.book_groups(128) * layout.GROUP_WORDS
-    table = near + 2 * layout.NEAR_LEVELS
+    near = layout.BOOK_HEADER_WORDS + layout.NEAR_WORDS
+    order = pair.words[pair.base + near + layout.NEAR_ORDER :][:8].view(np.uint8)
+    held = near + int(order[0])
+    table = layout.BOOK_TABLES + layout.book_groups(128) * layout.GROUP_WORDS
     far = table + int(np.argmax(pair.table(ASK)[:, : layout.GROUP_WORDS].ravel() == 100_990))
     assert pair.word(far) == 100_990
     places = {
-        "place": near + layout.NEAR_LEVELS, "near key": near, "key": far, "qty": far + layout.GROUP_QTY,
+        "place": held + layout.NEAR_PLACE, "near key": held, "unused key": near + int(order[-1]),
+        "order": near + layout.NEAR_ORDER, "key": far, "qty": far + layout.GROUP_QTY,
         "onward": table + layout.GROUP_ONWARD,
     }  # fmt: skip
     in_side = layout.B_SIDE + layout.B_SIDE_WORDS

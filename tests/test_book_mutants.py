@@ -13,27 +13,40 @@ from .plain import group_of
 MUTANTS = [
     ("find_place", "if words[first + GROUP_ONWARD] == 0:", "if True:"),
     ("find_place", "group + 1 if group + 1 < groups else 0", "group + 1"),
-    ("take_place", "words[first + GROUP_ONWARD] += 1", "pass"),
-    ("free_place", "words[table + group * GROUP_WORDS + GROUP_ONWARD] -= 1", "pass"),
+    ("find_free", "group + 1 if group + 1 < groups else 0", "group + 1"),
+    ("count_onward", "while group != last:", "while group < last:"),
+    ("take_place", "count_onward(words, table, groups, at, 1)", "pass"),
+    ("free_place", "count_onward(words, table, groups, at, -1)", "pass"),
+    ("spread_keys", "words[first + GROUP_ONWARD] = 0", "pass"),
+    ("spread_keys", "words[to + GROUP_QTY] = key, qty", "words[to + GROUP_QTY] = key, 1"),
+    ("spread_keys", "count_onward(words, table, wanted, at, 1)", "pass"),
+    ("spread_keys", "clear_groups(words, table, groups, wanted)", "pass"),
+    ("grow_table", "find_place(words, table, wanted, words[slot]) - table", "words[slot + NEAR_PLACE]"),
+    ("grow_table", "words[head + S_GROUPS] = wanted", "pass"),
+    ("grow_table", "min(2 * wanted, most)", "2 * wanted"),
     ("free_place", "words[at], words[at + GROUP_QTY] = KEY_FREE, 0", "words[at] = KEY_FREE"),
     ("worst_place", "words[at] > words[worst]", "words[at] < words[worst]"),
-    ("tidy_near", "== 0:", "== 1:"),
-    ("tidy_near", "passed = surplus", "passed = 0"),
-    ("tidy_near", "words[head + S_CUTOFF] = words[near]", "pass"),
+    ("tidy_near", "GROUP_QTY)] > 0", "GROUP_QTY)] > 1"),
+    ("tidy_near", "put_byte(words, near + NEAR_ORDER, entry, words[live + entry])", "pass"),
+    ("tidy_near", "put_byte(words, near + NEAR_ORDER, lives + entry, slot)", "pass"),
+    ("tidy_near", "words[near + slot] = KEY_NONE", "pass"),
+    ("tidy_near", "range(kept, lives)", "range(kept + 1, lives)"),
+    ("tidy_near", "live + kept - 1", "live + kept - 2"),
+    ("tidy_near", "min(lives, kept)", "lives"),
     ("add_near", "if key > words[head + S_CUTOFF]:", "if False:"),
-    ("add_near", "words[u64(entry - 1)] < key", "words[u64(entry - 1)] > key"),
-    ("add_near", "words[u64(entry + NEAR_LEVELS)] = words[u64(entry + NEAR_LEVELS - 1)]", "pass"),
+    ("add_near", "count_below(words, near, key), last", "last, last"),
+    ("add_near", "words[u64(slot + NEAR_PLACE)] = at - table_of(base, side, words[base + B_GROUPS])", "pass"),
     ("add_near", "words[head + S_NEAR_LIVE] += 1", "pass"),
     ("sieve_levels", "found &= found - 1", "found = 0"),
     ("sieve_levels", "high + 1)", "high)"),
     ("enter_sieved", "if rank < taken:", "if rank < taken - 1:"),
-    ("enter_sieved", "taken - 1 - rank", "rank"),
-    ("enter_sieved", "words[slot] = KEY_NONE", "pass"),
+    ("enter_sieved", "held + rank", "held + taken - 1 - rank"),
+    ("enter_sieved", "words[entry] = KEY_NONE", "pass"),
     ("fill_near", "high if taken == count else", "high if taken != count else"),
     ("fill_near", "low + 1, high", "low + 2, high"),
     ("fill_near", "span >>= 1", "break"),
     ("write_top", "done += i64(qty > 0)", "done += 1"),
-    ("best_price", "== 0:\n        entry -= 1", "== -1:\n        entry -= 1"),
+    ("best_price", "== 0:\n        entry += 1", "== -1:\n        entry += 1"),
     ("move_limit", "S_LIMIT] = key - 1", "S_LIMIT] = key"),
     ("make_room", "key > words[worst]", "key < words[worst]"),
     ("make_room", "words[worst] <= words[head + S_CUTOFF]", "True"),
@@ -130,7 +143,7 @@ def exercise_deep(pair: BookPair) -> None:
     fill(pair, ASK, 300, 3)
     eat(pair, ASK)
     far = [(1000 + 10_000 * level, 1) for level in range(90)]  # what is looked at becomes wide
-    dense = [(1_000_000 + level, 2) for level in range(400)]  # and then holds more than the sieve
+    dense = [(1_000_000 + level, 2) for level in range(500)]  # and then holds more than the sieve
     for side in range(SIDES):
         pair.apply(side, [(price * (2 * side - 1), qty) for price, qty in far + dense])
         pair.check()
@@ -139,12 +152,12 @@ def exercise_deep(pair: BookPair) -> None:
 
 def exercise_crowd(pair: BookPair) -> None:
     """Levels that all belong to one group, so that their searches go on, near the touch and far from it."""
-    groups = layout.book_groups(pair.levels)
-    crowd = [price for price in range(1, 3000) if group_of(price, groups) == groups - 2][:24]
+    groups = layout.GROUPS_FIRST
+    crowd = [price for price in range(1, 3000) if group_of(price, groups) == groups - 2][:20]
     for beyond in (0, 100):
         pair.reset()
         pair.apply(ASK, [(-level, 1) for level in range(beyond)])
-        for rows in (crowd[:16], crowd[3:6] + crowd[17:22], crowd):
+        for rows in (crowd[:16], crowd[3:6] + crowd[15:18], crowd):
             pair.apply(ASK, [(price, 3) for price in rows])
             pair.check()
             pair.apply(ASK, [(price, 0) for price in rows[::2]])
@@ -171,7 +184,7 @@ def exercise_full(pair: BookPair) -> None:
 def survives(kernels: SimpleNamespace) -> bool:
     try:
         exercise(BookPair(64, kernels))
-        exercise_deep(BookPair(640, kernels))
+        exercise_deep(BookPair(800, kernels))  # whose tables have room for no power of two
         exercise_crowd(BookPair(256, kernels))
         exercise_full(BookPair(64, kernels))
     except (AssertionError, IndexError, OverflowError):

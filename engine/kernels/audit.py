@@ -9,10 +9,13 @@ from ..jit import Frame, Rows, i64, kernel, void, words_in, words_out
 from ..layout import (
     B_GROUPS,
     B_HORIZON,
+    B_SIDE,
+    B_SIDE_WORDS,
     GROUP_LEVELS,
     GROUP_QTY,
     GROUP_WORDS,
     KEY_NONE,
+    S_GROUPS,
     SIDES,
 )
 from ..workspace import (
@@ -70,8 +73,8 @@ def count_differences(words, base, others, other_base, side, bound, is_missing_o
     is_missing_only  1: only those are counted that the other book does not have
     Returns          (levels counted, those with another quantity there, best key of these or KEY_NONE)
     """
-    groups = words[base + B_GROUPS]
-    table = table_of(base, side, groups)
+    table = table_of(base, side, words[base + B_GROUPS])
+    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
     levels, different, best = i64(0), i64(0), i64(KEY_NONE)
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
         for at in range(first, first + GROUP_LEVELS):

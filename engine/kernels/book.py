@@ -1,6 +1,6 @@
 """The full-depth book: per side a table of every level and, in front of it, the best of them in order.
 
-    near    keys[64] places[64]                  best last; every level up to the cutoff       (book_near.py)
+    near    keys[64] places[64] order[64]        every level up to the cutoff, the best first (book_near.py)
     table   groups of keys[7] and quantities[7]  a level is found by its key in one step       (book_table.py)
 
 Most deltas lie far from the touch and need no order: they cost one look into the table. key = price for ASK, -price
@@ -23,24 +23,24 @@ from ..layout import (
     B_VERSION,
     BID,
     BOOK_HEADER_WORDS,
-    GROUP_LEVELS,
     GROUP_QTY,
-    GROUP_WORDS,
+    GROUPS_FIRST,
     HORIZON_OPEN,
-    KEY_FREE,
     KEY_NONE,
-    NEAR_LEVELS,
+    NEAR_ORDER,
+    NEAR_PLACE,
     NO_PRICE,
     S_CUTOFF,
+    S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     S_NEAR,
     S_SHOWN,
     SIDES,
 )
-from .book_near import near_of, table_of
-from .book_table import find_place, groups_for
-from .llvm import store_relaxed
+from .book_near import clear_near, near_of, table_of
+from .book_table import clear_groups, find_place, groups_for
+from .llvm import byte_of, store_relaxed
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -63,12 +63,9 @@ def book_reset(words, base, levels, floor):
     for side in range(SIDES):
         head = base + B_SIDE + side * B_SIDE_WORDS
         words[head + S_LIMIT] = words[head + S_CUTOFF] = words[head + S_SHOWN] = KEY_NONE
-        table = table_of(base, side, groups)
-        for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
-            for word in range(first, first + GROUP_LEVELS):
-                words[word] = KEY_FREE
-            for word in range(first + GROUP_LEVELS, first + GROUP_WORDS):
-                words[word] = 0
+        words[head + S_GROUPS] = GROUPS_FIRST
+        clear_near(words, base, side)
+        clear_groups(words, table_of(base, side, groups), 0, GROUPS_FIRST)
 
 
 @kernel(void(words_out, i64, i64, i64))
@@ -94,8 +91,9 @@ def qty_of(words, base, side, key):
     side   BID or ASK
     key    any but KEY_FREE
     """
-    groups = words[base + B_GROUPS]
-    at = find_place(words, table_of(base, side, groups), groups, key)
+    table = table_of(base, side, words[base + B_GROUPS])
+    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
+    at = find_place(words, table, groups, key)
     return words[at + GROUP_QTY] if at >= 0 else i64(0)
 
 
@@ -112,16 +110,16 @@ def write_top(words, base, side, out, price_at, qty_at, n):
     n         levels wanted, at most the book's floor
     Returns   levels written, fewer than n when the side holds no more.
     """
-    near = near_of(base, side, words[base + B_GROUPS])
-    qtys, flip, done = near + 2 * NEAR_LEVELS + GROUP_QTY, side - 1, i64(0)
-    entry = near + words[base + B_SIDE + side * B_SIDE_WORDS + S_NEAR] - 1
-    while entry >= near and done < n:
-        # An entry that is no level is written too, and then overwritten by the next: no branch.
-        qty = words[u64(qtys + words[u64(entry + NEAR_LEVELS)])]
-        out[u64(price_at + done)] = (words[u64(entry)] ^ flip) - flip
+    near, qtys = near_of(base, side), table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY
+    held, flip, entry, done = words[base + B_SIDE + side * B_SIDE_WORDS + S_NEAR], side - 1, i64(0), i64(0)
+    while entry < held and done < n:
+        # A slot that is no level is written too, and then overwritten by the next: no branch.
+        slot = near + byte_of(words, near + NEAR_ORDER, entry)
+        qty = words[u64(qtys + words[u64(slot + NEAR_PLACE)])]
+        out[u64(price_at + done)] = (words[u64(slot)] ^ flip) - flip
         out[u64(qty_at + done)] = qty
         done += i64(qty > 0)
-        entry -= 1
+        entry += 1
     for unused in range(done, n):
         out[u64(price_at + unused)] = 0
         out[u64(qty_at + unused)] = 0
@@ -154,13 +152,15 @@ def best_price(words, base, side):
     base   first word of the book
     side   BID or ASK
     """
-    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, words[base + B_GROUPS])
+    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side)
     if words[head + S_LEVELS] == 0:
         return NO_PRICE
-    entry, qtys = near + words[head + S_NEAR] - 1, near + 2 * NEAR_LEVELS + GROUP_QTY
-    while entry > near and words[u64(qtys + words[u64(entry + NEAR_LEVELS)])] == 0:
-        entry -= 1
-    return (2 * side - 1) * words[entry]
+    qtys, entry = table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY, i64(0)
+    slot = near + byte_of(words, near + NEAR_ORDER, 0)
+    while entry < words[head + S_NEAR] - 1 and words[u64(qtys + words[u64(slot + NEAR_PLACE)])] == 0:
+        entry += 1
+        slot = near + byte_of(words, near + NEAR_ORDER, entry)
+    return (2 * side - 1) * words[u64(slot)]
 
 
 @kernel(i64(words_in, i64), **INLINE)

@@ -15,6 +15,7 @@ from ..layout import (
     B_ORPHANS,
     B_SIDE,
     B_SIDE_WORDS,
+    GROUP_LEVELS_GROWN,
     GROUP_ONWARD,
     GROUP_QTY,
     GROUP_WORDS,
@@ -22,6 +23,7 @@ from ..layout import (
     KEY_NONE,
     LINE_BYTES,
     S_CUTOFF,
+    S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     S_NEAR_LIVE,
@@ -29,7 +31,7 @@ from ..layout import (
     WORD_BYTES,
 )
 from .book_full import change_level
-from .book_near import add_near, fill_near, table_of
+from .book_near import add_near, fill_near, grow_table, table_of
 from .book_table import PLACES, group_of
 from .llvm import count_trailing_zeros, expect_line, lanes_equal
 
@@ -70,17 +72,18 @@ def set_level(words, base, side, price, qty):
 
 
 @kernel(void(words_out, i64, i64, i64, Rows, i64), **INLINE)
-def expect_rows(words, base, side, groups, rows, count):
+def expect_rows(words, base, side, room, rows, count):
     """Ask for the lines that a message's first rows will change, all at once; a hint, nothing else.
 
-    words   int64[:]
-    base    first word of the book
-    side    BID or ASK
-    groups  groups of a table, not read from the book: that would wait for its header
-    rows    level_dtype[2, cap]
-    count   rows of that side, 0..cap
+    words  int64[:]
+    base   first word of the book
+    side   BID or ASK
+    room   groups a table has room for
+    rows   level_dtype[2, cap]
+    count  rows of that side, 0..cap
     """
-    table, price, sign = table_of(base, side, groups), rows["price"], 2 * side - 1
+    table, groups = table_of(base, side, room), words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
+    price, sign = rows["price"], 2 * side - 1
     for row in range(min(count, EXPECTED)):
         first = table + group_of(sign * price[side, row], groups) * GROUP_WORDS
         expect_line(words, first)
@@ -99,9 +102,11 @@ def apply_rows(words, base, side, rows, count):
     Returns  1 when a level changed that is no worse than S_SHOWN, else 0.
     """
     price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
-    head, groups, flip = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], side - 1
-    table = table_of(base, side, groups)
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
     levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
+    if levels + count > words[head + S_GROUPS] * GROUP_LEVELS_GROWN:
+        grow_table(words, base, side, levels + count)
+    groups, flip = words[head + S_GROUPS], side - 1
     has_room = (levels + count <= words[base + B_LEVELS]) & (words[head + S_LIMIT] == KEY_NONE)
     best, changed, orphans, open_lanes = i64(KEY_NONE), i64(0), i64(0), -i64(has_room)
     for row in range(count):
@@ -122,7 +127,7 @@ def apply_rows(words, base, side, rows, count):
         at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
         held = words[u64(at + GROUP_QTY)]
         is_near, is_known, is_live = i64(key <= cutoff), i64(held_lane != 0), i64(wanted > 0)
-        # A level deleted within the near part keeps its place, for its entry there points to it.
+        # A level deleted within the near part keeps its place, for its slot there points to it.
         words[u64(at)] = key if is_live | (is_known & is_near) else KEY_FREE
         words[u64(at + GROUP_QTY)] = wanted
         step = is_live - i64(held > 0)
@@ -132,7 +137,7 @@ def apply_rows(words, base, side, rows, count):
         best, changed = min(best, key if held != wanted else KEY_NONE), changed | (held ^ wanted)
         if is_near & (1 - is_known) & is_live:
             words[head + S_NEAR_LIVE] += live
-            add_near(words, base, side, key, at - table)
+            add_near(words, base, side, at)
             cutoff, live = words[head + S_CUTOFF], i64(0)
     words[head + S_LEVELS] = levels
     words[head + S_NEAR_LIVE] += live

@@ -30,6 +30,7 @@ from ..layout import (
     READ_BUSY,
     READ_EMPTY,
     READ_OK,
+    S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     SIDES,
@@ -109,7 +110,8 @@ def pack_book(words, base, levels, out, to):
     move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
     for side in range(SIDES):
         table, keys = table_of(base, side, groups), column_of(to, side, groups)
-        count = pack_levels(words, table, groups, out, keys, keys + groups * GROUP_LEVELS)
+        used = max(i64(0), min(load_relaxed(words, base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS), groups))
+        count = pack_levels(words, table, used, out, keys, keys + groups * GROUP_LEVELS)
         out[to + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] = count
 
 

@@ -19,7 +19,10 @@ from ..layout import (
     KEY_FREE,
     KEY_NONE,
     NEAR_LEVELS,
+    NEAR_ORDER,
+    NEAR_PLACE,
     S_CUTOFF,
+    S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     S_NEAR,
@@ -28,14 +31,16 @@ from ..layout import (
 )
 from .book_near import near_of, table_of
 from .book_table import find_place, group_of, groups_for
+from .llvm import byte_of
 
 u64 = np.uint64
 
 (
     BOOK_SOUND,
     BOOK_WRONG_SIZE,  # another size, or counts beyond it
-    BOOK_WRONG_PLACE,  # an entry of the near part points to something else
-    BOOK_UNSORTED,  # the near part's keys do not strictly improve
+    BOOK_WRONG_PLACE,  # a slot of the near part points to something else, or should not point
+    BOOK_WRONG_ORDER,  # the order of the near part does not name every slot once
+    BOOK_UNSORTED,  # the near part's keys do not strictly get worse up to the cutoff
     BOOK_BAD_QTY,  # a quantity below 0, or one without a key
     BOOK_LOST_LEVEL,  # a level that its search does not find
     BOOK_WRONG_CHAIN,  # searches go on for keys that are not there
@@ -43,58 +48,80 @@ u64 = np.uint64
     BOOK_WRONG_COUNT,  # a count that is not that of the levels
     BOOK_NEAR_SHORT,  # a level within the cutoff that the near part lacks, or fewer than it must have
     BOOK_BEYOND_LIMIT,  # a level worse than the limit
-) = range(11)
+) = range(12)
 VIOLATION_NAMES = (
-    "sound", "wrong size", "wrong place", "unsorted", "bad quantity", "lost level", "wrong chain", "dead level",
-    "wrong count", "near part short", "beyond limit",
+    "sound", "wrong size", "wrong place", "wrong order", "unsorted", "bad quantity", "lost level", "wrong chain",
+    "dead level", "wrong count", "near part short", "beyond limit",
 )  # fmt: skip
 
 
-@kernel(i64(words_in, i64, i64, i64))
-def check_near(words, base, side, groups):
-    """Check the near part of a side: places, order, cutoff and count.
+@kernel(i64(words_in, i64, i64))
+def check_order(words, base, side):
+    """Check the order of a side's near part: every slot once, and those not in use without a key.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    groups   groups of a table
+    Returns  BOOK_SOUND, BOOK_WRONG_ORDER or BOOK_WRONG_PLACE.
+    """
+    near, seen = near_of(base, side), u64(0)
+    for entry in range(NEAR_LEVELS):
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+        if slot >= NEAR_LEVELS or seen >> u64(slot) & u64(1):
+            return BOOK_WRONG_ORDER
+        seen |= u64(1) << u64(slot)
+        if entry >= words[base + B_SIDE + side * B_SIDE_WORDS + S_NEAR] and words[near + slot] != KEY_NONE:
+            return BOOK_WRONG_PLACE
+    return BOOK_SOUND
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def check_near(words, base, side, room):
+    """Check the near part of a side: places, keys in order, cutoff and count.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    room     groups a table has room for
     Returns  BOOK_SOUND or the first violation found.
     """
-    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, groups)
-    table, live, before = near + 2 * NEAR_LEVELS, 0, words[head + S_CUTOFF]
-    if words[head + S_NEAR] < 0 or words[head + S_NEAR] > NEAR_LEVELS:
+    head, near, table = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side), table_of(base, side, room)
+    groups, live, before = words[head + S_GROUPS], 0, KEY_FREE
+    if groups < 1 or groups > room or words[head + S_NEAR] < 0 or words[head + S_NEAR] > NEAR_LEVELS:
         return BOOK_WRONG_SIZE
-    for entry in range(words[head + S_NEAR]):
-        key, place = words[near + entry], words[near + entry + NEAR_LEVELS]
+    found = check_order(words, base, side)
+    for entry in range(words[head + S_NEAR] if found == BOOK_SOUND else 0):
+        slot = near + byte_of(words, near + NEAR_ORDER, entry)
+        key, place = words[slot], words[slot + NEAR_PLACE]
         if place < 0 or place >= groups * GROUP_WORDS or place % GROUP_WORDS >= GROUP_LEVELS:
             return BOOK_WRONG_PLACE
-        if words[table + place] != key or key == KEY_FREE:
+        if words[table + place] != key:
             return BOOK_WRONG_PLACE
-        if key > before or (entry > 0 and key == before):
+        if key <= before or key > words[head + S_CUTOFF]:
             return BOOK_UNSORTED
         live += words[table + place + GROUP_QTY] > 0
         before = key
-    return BOOK_SOUND if live == words[head + S_NEAR_LIVE] else BOOK_WRONG_COUNT
+    return found if found != BOOK_SOUND or live == words[head + S_NEAR_LIVE] else BOOK_WRONG_COUNT
 
 
 @kernel(i64(words_in, i64, i64, i64, i64))
-def check_place(words, base, side, groups, at):
+def check_place(words, base, side, room, at):
     """Check one place of a side's table.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    groups   groups of a table
+    room     groups a table has room for
     at       the word of its key
     Returns  BOOK_SOUND or the first violation found.
     """
-    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, groups)
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, room)
     key, qty = words[at], words[at + GROUP_QTY]
     if qty < 0 or (key == KEY_FREE and qty != 0):
         return BOOK_BAD_QTY
     if key == KEY_FREE:
         return BOOK_SOUND
-    if find_place(words, table, groups, key) != at:
+    if find_place(words, table, words[head + S_GROUPS], key) != at:
         return BOOK_LOST_LEVEL
     if qty == 0:
         return BOOK_DEAD_LEVEL if key > words[head + S_CUTOFF] else BOOK_SOUND
@@ -102,17 +129,17 @@ def check_place(words, base, side, groups, at):
 
 
 @kernel(i64(words_in, i64, i64, i64))
-def check_counts(words, base, side, groups):
+def check_counts(words, base, side, room):
     """Check what a side says of its levels against its table, whose places are sound.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK
-    groups   groups of a table
+    room     groups a table has room for
     Returns  BOOK_SOUND, BOOK_WRONG_CHAIN, BOOK_WRONG_COUNT or BOOK_NEAR_SHORT.
     """
-    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, groups)
-    levels, within, steps = 0, 0, 0
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, room)
+    groups, levels, within, steps = words[head + S_GROUPS], 0, 0, 0
     for group in range(groups):
         steps -= words[table + group * GROUP_WORDS + GROUP_ONWARD]
         for at in range(table + group * GROUP_WORDS, table + group * GROUP_WORDS + GROUP_LEVELS):
@@ -141,18 +168,18 @@ def check_book(words, base, levels):
     levels   levels a side it is made for
     Returns  BOOK_SOUND or the first violation found, named in VIOLATION_NAMES.
     """
-    groups = groups_for(levels)
-    if words[base + B_GROUPS] != groups or words[base + B_LEVELS] != levels:
+    room = groups_for(levels)
+    if words[base + B_GROUPS] != room or words[base + B_LEVELS] != levels:
         return BOOK_WRONG_SIZE
     for side in range(SIDES):
-        found = check_near(words, base, side, groups)
-        table = table_of(base, side, groups)
+        found, table = check_near(words, base, side, room), table_of(base, side, room)
+        groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS] if found == BOOK_SOUND else 0
         for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
             for at in range(first, first + GROUP_LEVELS):
                 if found == BOOK_SOUND:
-                    found = check_place(words, base, side, groups, at)
+                    found = check_place(words, base, side, room, at)
         if found == BOOK_SOUND:
-            found = check_counts(words, base, side, groups)
+            found = check_counts(words, base, side, room)
         if found != BOOK_SOUND:
             return found
     return BOOK_SOUND

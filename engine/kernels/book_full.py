@@ -15,11 +15,12 @@ from ..layout import (
     B_SIDE_WORDS,
     GROUP_QTY,
     S_CUTOFF,
+    S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     S_NEAR_LIVE,
 )
-from .book_near import add_near, table_of
+from .book_near import add_near, grow_table, table_of
 from .book_table import find_place, free_place, take_place, worst_place
 
 
@@ -48,8 +49,8 @@ def make_room(words, base, side, key):
     key      the new level, not beyond the limit
     Returns  1 when there is room now, 0 when the new level is the one that goes.
     """
-    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
-    table = table_of(base, side, groups)
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
+    groups = words[head + S_GROUPS]
     worst = worst_place(words, table, groups)
     if worst < 0 or key > words[worst]:
         move_limit(words, base, side, key)
@@ -76,14 +77,14 @@ def reset_level(words, base, side, at, key, qty):
     qty      0 deletes
     Returns  1 when it changed, else 0.
     """
-    head, groups, held = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS], words[at + GROUP_QTY]
+    head, held = base + B_SIDE + side * B_SIDE_WORDS, words[at + GROUP_QTY]
     is_near, step = key <= words[head + S_CUTOFF], i64(qty > 0) - i64(held > 0)
     words[at + GROUP_QTY] = qty
     words[head + S_LEVELS] += step
     if is_near:
         words[head + S_NEAR_LIVE] += step
     elif qty == 0:
-        free_place(words, table_of(base, side, groups), groups, at)
+        free_place(words, table_of(base, side, words[base + B_GROUPS]), words[head + S_GROUPS], at)
     words[base + B_ORPHANS] += i64((held | qty) == 0)
     return i64(held != qty)
 
@@ -99,9 +100,8 @@ def change_level(words, base, side, key, qty):
     qty      0 deletes
     Returns  1 when it changed, else 0.
     """
-    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
-    table = table_of(base, side, groups)
-    at = find_place(words, table, groups, key)
+    head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
+    at = find_place(words, table, words[head + S_GROUPS], key)
     if at < 0 and qty == 0:
         words[base + B_ORPHANS] += 1
         return i64(0)
@@ -113,11 +113,12 @@ def change_level(words, base, side, key, qty):
         return i64(0)
     if at >= 0:
         return reset_level(words, base, side, at, key, qty)
-    at = take_place(words, table, groups, key)
+    grow_table(words, base, side, words[head + S_LEVELS] + 1)
+    at = take_place(words, table, words[head + S_GROUPS], key)
     if at < 0:
         return i64(0)  # a book never reset holds nothing
     words[at + GROUP_QTY] = qty
     words[head + S_LEVELS] += 1
     if key <= words[head + S_CUTOFF]:
-        add_near(words, base, side, key, at - table)
+        add_near(words, base, side, at)
     return i64(1)

@@ -1,7 +1,8 @@
-"""The near part of a full book: the best levels of a side in order, best last, as keys and places in the table.
+"""The near part of a full book: the best levels of a side as keys and places in the table, and their order.
 
-It holds every level up to its cutoff. A level that is deleted there stays as an entry whose quantity in the table is 0,
-so that neither its delete nor its return moves anything. Such entries go when the part is full and is tidied. When too
+It holds every level up to its cutoff, each in a slot that it keeps; only the order, a byte for each slot, moves when a
+level comes between others. A level that is deleted there stays as a slot whose quantity in the table is 0, so that
+neither its delete nor its return moves anything. Such slots are freed when the part is full and is tidied. When too
 few levels are left, the next ones are sieved out of the table.
 """
 
@@ -14,104 +15,122 @@ from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
     BOOK_HEADER_WORDS,
+    BOOK_TABLES,
+    GROUP_LEVELS_GROWN,
     GROUP_QTY,
     GROUP_WORDS,
     KEY_NONE,
-    LINE_BYTES,
     NEAR_KEPT,
     NEAR_LEVELS,
+    NEAR_ORDER,
+    NEAR_PLACE,
+    NEAR_WORDS,
     S_CUTOFF,
+    S_GROUPS,
     S_LEVELS,
     S_NEAR,
     S_NEAR_LIVE,
     S_SPAN,
+    SIDES,
     SIEVE_LEVELS,
-    WORD_BYTES,
 )
-from .book_table import PLACES, free_place
-from .llvm import count_ones, count_trailing_zeros, lanes_below, move_words
+from .book_table import PLACES, find_place, free_place, spread_keys
+from .llvm import byte_of, count_below, count_trailing_zeros, lanes_below, put_byte, rotate_bytes
 
 u64 = np.uint64
-LINE_WORDS = LINE_BYTES // WORD_BYTES
 SPAN_MIN = SIEVE_LEVELS  # so few keys fit into the sieve whatever they are
 SPAN_MAX = 1 << 61
 FEW = SIEVE_LEVELS // 4  # a sieve with fewer levels looks at more keys the next time
 
 
-@kernel(i64(i64, i64, i64))
-def near_of(base, side, groups):
+@kernel(i64(i64, i64))
+def near_of(base, side):
     """Return the first word of a side's near part.
 
-    base    first word of the book
-    side    BID or ASK
-    groups  groups of a table
+    base  first word of the book
+    side  BID or ASK
     """
-    sides = base + BOOK_HEADER_WORDS + 2 * SIEVE_LEVELS
-    return sides + side * (2 * NEAR_LEVELS + groups * GROUP_WORDS)
+    return base + BOOK_HEADER_WORDS + side * NEAR_WORDS
 
 
 @kernel(i64(i64, i64, i64))
-def table_of(base, side, groups):
-    """Return the first word of a side's table.
+def table_of(base, side, room):
+    """Return the first word of a side's table; of side SIDES: that of the sieve.
 
-    base    first word of the book
-    side    BID or ASK
-    groups  groups of a table
+    base  first word of the book
+    side  BID or ASK
+    room  groups a table has room for
     """
-    return near_of(base, side, groups) + 2 * NEAR_LEVELS
+    return base + BOOK_TABLES + side * room * GROUP_WORDS
+
+
+@kernel(void(words_out, i64, i64))
+def clear_near(words, base, side):
+    """Make a near part empty.
+
+    words  int64[:]
+    base   first word of the book
+    side   BID or ASK
+    """
+    near = near_of(base, side)
+    for slot in range(near, near + NEAR_LEVELS):
+        words[slot], words[slot + NEAR_PLACE] = KEY_NONE, 0
+    for slot in range(NEAR_LEVELS):
+        put_byte(words, near + NEAR_ORDER, slot, slot)
 
 
 @kernel(void(words_out, i64, i64, i64))
 def tidy_near(words, base, side, kept):
-    """Drop the entries that are no levels, and of the levels all but the best `kept`, which stay in the table.
+    """Free the slots that are no levels, and of the levels all but the best `kept`, which stay in the table.
 
     words  int64[:]
     base   first word of the book
     side   BID or ASK
     kept   levels that stay in the near part, 1..NEAR_LEVELS
     """
-    head, groups = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
-    near = near_of(base, side, groups)
-    table, done = near + 2 * NEAR_LEVELS, i64(0)
-    surplus = max(words[head + S_NEAR_LIVE] - kept, 0)
-    passed = surplus
-    for entry in range(near, near + words[head + S_NEAR]):
-        key, place = words[entry], words[entry + NEAR_LEVELS]
-        if words[table + place + GROUP_QTY] == 0:
-            free_place(words, table, groups, table + place)
-        elif passed > 0:
-            passed -= 1
-        else:
-            words[near + done], words[near + NEAR_LEVELS + done] = key, place
-            done += 1
-    if surplus > 0:
-        words[head + S_CUTOFF] = words[near]
-    words[head + S_NEAR], words[head + S_NEAR_LIVE] = done, done
+    head, near, room = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side), words[base + B_GROUPS]
+    table, live = table_of(base, side, room), table_of(base, SIDES, room)
+    dead, lives, deads = live + SIEVE_LEVELS, i64(0), i64(0)
+    # Nobody can predict which slot is dead: each goes on both lists, and the next one overwrites it on one of them.
+    for entry in range(words[head + S_NEAR]):
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+        words[u64(live + lives)] = words[u64(dead + deads)] = slot
+        is_live = i64(words[u64(table + words[u64(near + slot + NEAR_PLACE)] + GROUP_QTY)] > 0)
+        lives, deads = lives + is_live, deads + 1 - is_live
+    for entry in range(lives):
+        put_byte(words, near + NEAR_ORDER, entry, words[live + entry])
+    for entry in range(deads):
+        slot = words[dead + entry]
+        put_byte(words, near + NEAR_ORDER, lives + entry, slot)
+        free_place(words, table, words[head + S_GROUPS], table + words[near + slot + NEAR_PLACE])
+        words[near + slot] = KEY_NONE
+    for entry in range(kept, lives):
+        words[near + words[live + entry]] = KEY_NONE
+    if lives > kept:
+        words[head + S_CUTOFF] = words[near + words[live + kept - 1]]
+    words[head + S_NEAR] = words[head + S_NEAR_LIVE] = min(lives, kept)
 
 
-@kernel(void(words_out, i64, i64, i64, i64))
-def add_near(words, base, side, key, place):
-    """Enter a new level that lies within the cutoff; it stays in the table alone if the cutoff moves in before.
+@kernel(void(words_out, i64, i64, i64))
+def add_near(words, base, side, at):
+    """Take a new level that lies within the cutoff; it stays in the table alone if the cutoff moves in before.
 
     words  int64[:]
     base   first word of the book
     side   BID or ASK
-    key    its key
-    place  its place in the table
+    at     the word of its key in the table
     """
-    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, words[base + B_GROUPS])
+    head, near, key = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side), words[u64(at)]
     if words[head + S_NEAR] == NEAR_LEVELS:
         tidy_near(words, base, side, max(NEAR_KEPT, words[base + B_FLOOR]))
         if key > words[head + S_CUTOFF]:
             return
-    # New levels mostly come close to the touch: few entries are better and have to move.
-    entry = near + words[head + S_NEAR]
-    while entry > near and words[u64(entry - 1)] < key:
-        words[u64(entry)] = words[u64(entry - 1)]
-        words[u64(entry + NEAR_LEVELS)] = words[u64(entry + NEAR_LEVELS - 1)]
-        entry -= 1
-    words[entry], words[entry + NEAR_LEVELS] = key, place
-    words[head + S_NEAR] += 1
+    last = words[head + S_NEAR]
+    slot = near + byte_of(words, near + NEAR_ORDER, last)
+    rotate_bytes(words, near + NEAR_ORDER, count_below(words, near, key), last)
+    words[u64(slot)] = key
+    words[u64(slot + NEAR_PLACE)] = at - table_of(base, side, words[base + B_GROUPS])
+    words[head + S_NEAR] = last + 1
     words[head + S_NEAR_LIVE] += 1
 
 
@@ -126,8 +145,9 @@ def sieve_levels(words, base, side, low, high):
     high     greatest key
     Returns  how many there are; those beyond SIEVE_LEVELS are not kept.
     """
-    groups, count, sieve = words[base + B_GROUPS], i64(0), base + BOOK_HEADER_WORDS
-    table = table_of(base, side, groups)
+    room, count = words[base + B_GROUPS], i64(0)
+    table, sieve = table_of(base, side, room), table_of(base, SIDES, room)
+    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
         found = ~lanes_below(words, first, low) & PLACES
         if high != KEY_NONE:
@@ -142,28 +162,24 @@ def sieve_levels(words, base, side, low, high):
 
 @kernel(i64(words_out, i64, i64, i64))
 def enter_sieved(words, base, side, count):
-    """Put the best levels of the sieve, all worse than what the near part holds, in order at its beginning.
+    """Take the best levels of the sieve, all worse than what the near part holds, as far as there are slots.
 
     words    int64[:]
     base     first word of the book
     side     BID or ASK, its near part tidied
     count    levels in the sieve, 0..SIEVE_LEVELS
-    Returns  how many found room.
+    Returns  how many found a slot.
     """
-    head, sieve = base + B_SIDE + side * B_SIDE_WORDS, base + BOOK_HEADER_WORDS
-    near, held = near_of(base, side, words[base + B_GROUPS]), words[head + S_NEAR]
+    head, sieve = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, SIDES, words[base + B_GROUPS])
+    near, held = near_of(base, side), words[head + S_NEAR]
     taken = min(count, NEAR_LEVELS - held)
-    for column in range(near, near + 2 * NEAR_LEVELS, NEAR_LEVELS):
-        move_words(words, column + taken, words, column, held)
-    for slot in range(sieve + count, sieve + SIEVE_LEVELS):
-        words[slot] = KEY_NONE
-    for slot in range(sieve, sieve + count):
-        key, rank = words[slot], i64(0)
-        for line in range(sieve, sieve + count, LINE_WORDS):  # its rank is its place: a sort without a branch
-            rank += count_ones(u64(lanes_below(words, line, key)))
+    for entry in range(sieve + count, sieve + SIEVE_LEVELS):
+        words[entry] = KEY_NONE
+    for entry in range(sieve, sieve + count):
+        rank = count_below(words, sieve, words[entry])  # its place in the order: a sort without a branch
         if rank < taken:
-            entry = near + taken - 1 - rank
-            words[entry], words[entry + NEAR_LEVELS] = key, words[slot + SIEVE_LEVELS]
+            slot = near + byte_of(words, near + NEAR_ORDER, held + rank)
+            words[slot], words[slot + NEAR_PLACE] = words[entry], words[entry + SIEVE_LEVELS]
     words[head + S_NEAR] = words[head + S_NEAR_LIVE] = held + taken
     return taken
 
@@ -176,7 +192,7 @@ def fill_near(words, base, side):
     base   first word of the book
     side   BID or ASK
     """
-    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side, words[base + B_GROUPS])
+    head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side)
     tidy_near(words, base, side, NEAR_LEVELS)
     span = max(words[head + S_SPAN], SPAN_MIN)
     wanted = min(words[base + B_FLOOR], words[head + S_LEVELS])
@@ -188,7 +204,31 @@ def fill_near(words, base, side):
             span >>= 1
             continue
         taken = enter_sieved(words, base, side, count)
-        words[head + S_CUTOFF] = high if taken == count else words[near]
+        worst = near + byte_of(words, near + NEAR_ORDER, NEAR_LEVELS - 1)
+        words[head + S_CUTOFF] = high if taken == count else words[worst]
         if count < FEW:
             span = min(2 * span, SPAN_MAX)
     words[head + S_SPAN] = span
+
+
+@kernel(void(words_out, i64, i64, i64))
+def grow_table(words, base, side, levels):
+    """Give a side's table as many groups as it should have for some levels, if it has fewer and there is room.
+
+    words   int64[:]
+    base    first word of the book
+    side    BID or ASK
+    levels  levels it is to hold
+    """
+    head, most = base + B_SIDE + side * B_SIDE_WORDS, words[base + B_GROUPS]
+    groups = wanted = words[head + S_GROUPS]
+    while wanted < most and wanted * GROUP_LEVELS_GROWN < levels:
+        wanted = min(2 * wanted, most)
+    if wanted == groups:
+        return
+    near, table = near_of(base, side), table_of(base, side, most)
+    spread_keys(words, table, groups, wanted)
+    words[head + S_GROUPS] = wanted
+    for entry in range(words[head + S_NEAR]):
+        slot = near + byte_of(words, near + NEAR_ORDER, entry)
+        words[slot + NEAR_PLACE] = find_place(words, table, wanted, words[slot]) - table

@@ -15,6 +15,7 @@ from ..layout import (
     GROUP_ONWARD,
     GROUP_QTY,
     GROUP_WORDS,
+    GROUPS_FIRST,
     KEY_FREE,
     NEAR_LEVELS,
 )
@@ -33,7 +34,8 @@ def groups_for(levels):
 
     levels  levels a side the book holds at most
     """
-    return (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    return (groups + GROUPS_FIRST - 1) // GROUPS_FIRST * GROUPS_FIRST
 
 
 # Inlined, for it is five instructions.
@@ -69,29 +71,57 @@ def find_place(words, table, groups, key):
     return i64(-1)
 
 
-@kernel(i64(words_out, i64, i64, i64))
-def take_place(words, table, groups, key):
-    """Give a key, which is not there, the first free place of its search.
+@kernel(i64(words_in, i64, i64, i64))
+def find_free(words, table, groups, key):
+    """Find the first free place on a key's search.
 
     words    int64[:]
-    table    first word of the table, which has a free place
+    table    first word of the table
     groups   groups of it
     key      any but KEY_FREE
-    Returns  the word that holds it now; -1 when every place is taken, and then the table is as it was.
+    Returns  the word, -1 when every place is taken.
     """
     group = group_of(key, groups)
     for _ in range(groups):
         first = table + group * GROUP_WORDS
         free = lanes_equal(words, first, KEY_FREE) & PLACES
         if free != 0:
-            at = first + count_trailing_zeros(u64(free))
-            words[at] = key
-            return at
-        words[first + GROUP_ONWARD] += 1
+            return first + count_trailing_zeros(u64(free))
         group = group + 1 if group + 1 < groups else 0
-    for full in range(groups):
-        words[table + full * GROUP_WORDS + GROUP_ONWARD] -= 1
     return i64(-1)
+
+
+@kernel(void(words_out, i64, i64, i64, i64))
+def count_onward(words, table, groups, at, by):
+    """Tell the groups that a key had to pass that there is one more of them, or one less.
+
+    words   int64[:]
+    table   first word of the table
+    groups  groups of it
+    at      the word that holds the key
+    by      1 or -1
+    """
+    group, last = group_of(words[at], groups), (at - table) // GROUP_WORDS
+    while group != last:
+        words[table + group * GROUP_WORDS + GROUP_ONWARD] += by
+        group = group + 1 if group + 1 < groups else 0
+
+
+@kernel(i64(words_out, i64, i64, i64))
+def take_place(words, table, groups, key):
+    """Give a key, which is not there, the first free place of its search.
+
+    words    int64[:]
+    table    first word of the table
+    groups   groups of it
+    key      any but KEY_FREE
+    Returns  the word that holds it now; -1 when every place is taken, and then the table is as it was.
+    """
+    at = find_free(words, table, groups, key)
+    if at >= 0:
+        words[at] = key
+        count_onward(words, table, groups, at, 1)
+    return at
 
 
 @kernel(void(words_out, i64, i64, i64))
@@ -103,11 +133,50 @@ def free_place(words, table, groups, at):
     groups  groups of it
     at      the word that holds a key
     """
-    group, last = group_of(words[at], groups), (at - table) // GROUP_WORDS
+    count_onward(words, table, groups, at, -1)
     words[at], words[at + GROUP_QTY] = KEY_FREE, 0
-    while group != last:
-        words[table + group * GROUP_WORDS + GROUP_ONWARD] -= 1
-        group = group + 1 if group + 1 < groups else 0
+
+
+@kernel(void(words_out, i64, i64, i64))
+def clear_groups(words, table, begin, end):
+    """Make groups empty.
+
+    words  int64[:]
+    table  first word of the table
+    begin  first of the groups
+    end    the group behind the last
+    """
+    for first in range(table + begin * GROUP_WORDS, table + end * GROUP_WORDS, GROUP_WORDS):
+        for word in range(first, first + GROUP_LEVELS):
+            words[word] = KEY_FREE
+        for word in range(first + GROUP_LEVELS, first + GROUP_WORDS):
+            words[word] = 0
+
+
+@kernel(void(words_out, i64, i64, i64))
+def spread_keys(words, table, groups, wanted):
+    """Make a table larger: every key goes to where it belongs among more groups, in place.
+
+    words   int64[:]
+    table   first word of the table
+    groups  groups of it
+    wanted  groups it gets, more than these, all in its room
+    """
+    clear_groups(words, table, groups, wanted)
+    # From the last group on, for keys move to later ones. One that lands in a group still to come moves once more,
+    # so who passed which group is counted when all are in place.
+    for first in range(table + (groups - 1) * GROUP_WORDS, table - 1, -GROUP_WORDS):
+        words[first + GROUP_ONWARD] = 0
+        for at in range(first, first + GROUP_LEVELS):
+            key, qty = words[at], words[at + GROUP_QTY]
+            if key != KEY_FREE:
+                words[at], words[at + GROUP_QTY] = KEY_FREE, 0
+                to = find_free(words, table, wanted, key)
+                words[to], words[to + GROUP_QTY] = key, qty
+    for first in range(table, table + wanted * GROUP_WORDS, GROUP_WORDS):
+        for at in range(first, first + GROUP_LEVELS):
+            if words[at] != KEY_FREE:
+                count_onward(words, table, wanted, at, 1)
 
 
 @kernel(i64(words_in, i64, i64))

@@ -333,7 +333,6 @@ def _bits(name, llvm_name, *more):
 
 count_trailing_zeros = _bits("count_trailing_zeros", "cttz", ir.IntType(1)(0))  # 64 for 0
 count_leading_zeros = _bits("count_leading_zeros", "ctlz", ir.IntType(1)(0))  # 64 for 0
-count_ones = _bits("count_ones", "ctpop")
 
 
 def _wrapping(name, sign):
@@ -432,6 +431,83 @@ def _lanes(name, sign):
 
 lanes_equal = _lanes("lanes_equal", "==")
 lanes_below = _lanes("lanes_below", "<")
+
+
+@intrinsic
+def count_below(typingctx, words, at, key):
+    """count_below(words, at, key): how many of the 64 words from words[at] on are below key."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.VectorType(I64, LINE_WORDS)
+        start = _element(context, builder, signature.args[0], args[0], args[1])
+        lines, bound, total = (
+            builder.bitcast(start, kind.as_pointer()),
+            _splat(builder, args[2], kind),
+            kind(None),
+        )
+        for line in range(LINE_BYTES // LINE_WORDS):
+            load = builder.load(builder.gep(lines, [I64(line)]), typ=kind)
+            load.align = 8
+            total = builder.sub(total, builder.sext(builder.icmp_signed("<", load, bound), kind))
+        name = f"llvm.vector.reduce.add.v{LINE_WORDS}i64"
+        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(I64, [kind]), name)
+        return builder.call(function, [total])
+
+    return types.int64(words, types.int64, types.int64), codegen
+
+
+def _byte(context, builder, signature, args, index):
+    """Pointer to a byte behind the start of a word."""
+    start = _element(context, builder, signature.args[0], args[0], args[1])
+    return builder.gep(builder.bitcast(start, I8.as_pointer()), [index])
+
+
+@intrinsic
+def byte_of(typingctx, words, at, index):
+    """byte_of(words, at, index): the byte so many behind the start of words[at]."""
+
+    def codegen(context, builder, signature, args):
+        return builder.zext(builder.load(_byte(context, builder, signature, args, args[2]), typ=I8), I64)
+
+    return types.int64(words, types.int64, types.int64), codegen
+
+
+@intrinsic
+def put_byte(typingctx, words, at, index, value):
+    """put_byte(words, at, index, value): set the byte so many behind the start of words[at]."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(builder.trunc(args[3], I8), _byte(context, builder, signature, args, args[2]))
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, types.int64, types.int64), codegen
+
+
+@intrinsic
+def rotate_bytes(typingctx, words, at, first, last):
+    """rotate_bytes(words, at, first, last): of the 64 bytes from words[at] on, put `last` before `first`; at > 0."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.VectorType(I8, LINE_BYTES)
+        lanes = ir.Constant(kind, list(range(LINE_BYTES)))
+        target, shifted = (
+            builder.bitcast(_byte(context, builder, signature, args, I64(by)), kind.as_pointer())
+            for by in (0, -1)
+        )
+        here, before = builder.load(target, typ=kind), builder.load(shifted, typ=kind)
+        here.align, before.align = 8, 1
+        moved = builder.load(_byte(context, builder, signature, args, args[3]), typ=I8)
+        begin, end = (_splat(builder, builder.trunc(index, I8), kind) for index in args[2:])
+        is_after = builder.icmp_unsigned(">", lanes, begin)
+        is_inside = builder.and_(is_after, builder.icmp_unsigned("<=", lanes, end))
+        result = builder.select(is_inside, before, here)
+        result = builder.select(
+            builder.icmp_unsigned("==", lanes, begin), _splat(builder, moved, kind), result
+        )
+        builder.store(result, target).align = 8
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, types.int64, types.int64), codegen
 
 
 def array_viewer(array_type, at_word, count_word=None, count=1, rows=1):

@@ -1,0 +1,69 @@
+"""The order of the near part, as bytes of words: the compiled intrinsics against lists."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringbook.engine.jit import i64, kernel, void, words_in, words_out
+from ringbook.engine.kernels import llvm
+
+from . import plain
+
+AT, LENGTH = 3, 64
+words_held = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=16, max_size=16)
+places = st.integers(0, LENGTH - 1)
+
+
+@kernel(i64(words_in, i64, i64))
+def take_byte(words, at, index):
+    return llvm.byte_of(words, at, index)
+
+
+@kernel(void(words_out, i64, i64, i64))
+def set_byte(words, at, index, value):
+    llvm.put_byte(words, at, index, value)
+
+
+@kernel(void(words_out, i64, i64, i64))
+def rotate(words, at, first, last):
+    llvm.rotate_bytes(words, at, first, last)
+
+
+@kernel(i64(words_in, i64, i64))
+def count(words, at, key):
+    return llvm.count_below(words, at, key)
+
+
+@given(words_held, places, st.integers(0, 255))
+def test_bytes_are_read_and_written_alone(held: list[int], index: int, value: int) -> None:
+    words = np.array(held)
+    expected = words.copy()
+    line = expected.view(np.uint8)[8 * AT :]
+    assert take_byte(words, AT, index) == line[index] == plain.byte_of(words, AT, index)
+    line[index] = value
+    set_byte(words, AT, index, value)
+    assert (words == expected).all()
+
+
+@given(words_held, places, places)
+def test_a_byte_goes_before_others_and_nothing_else_moves(held: list[int], one: int, other: int) -> None:
+    first, last = sorted((one, other))
+    words, twin, before = np.array(held), np.array(held), np.array(held)
+    order = list(words.view(np.uint8)[8 * AT :][:LENGTH])
+    order.insert(first, order.pop(last))
+    rotate(words, AT, first, last)
+    plain.rotate_bytes(twin, AT, first, last)
+    assert list(words.view(np.uint8)[8 * AT :][:LENGTH]) == order
+    assert (words == twin).all()
+    outside = np.r_[:AT, AT + 8 : len(words)]
+    assert (words[outside] == before[outside]).all()
+
+
+@pytest.mark.parametrize("extreme", [-(2**63), -1, 0, 1, 2**63 - 1])
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=70, max_size=70), st.data())
+def test_keys_below_another_are_counted(extreme: int, held: list[int], data: st.DataObject) -> None:
+    words = np.array([*held[:-1], extreme])
+    for key in (extreme, data.draw(st.sampled_from(held))):
+        expected = sum(word < key for word in words[AT : AT + LENGTH].tolist())
+        assert count(words, AT, key) == expected == plain.count_below(words, AT, key)
