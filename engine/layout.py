@@ -443,7 +443,9 @@ instrument_dtype = np.dtype(
         ("rule", "<i8"),  # sequence rule code, see kernels/sync.py
         ("symbol_length", "<i8"),
         ("symbol", ("<i8", (SYMBOL_BYTES // WORD_BYTES,))),  # bytes, zero padded
-        ("spare", ("<i8", (3,))),
+        ("state_at", "<i8"),  # addresses of what a diff changes, see kernels/ahead.py; 0: none
+        ("book_at", "<i8"),
+        ("board_at", "<i8"),
     ],
     align=True,
 )

@@ -219,6 +219,13 @@ class Pipeline:
         """Word offset of a symbol's full book."""
         return int(self.geo[layout.GEO_BOOKS] + symbol_id * self.geo[layout.GEO_BOOK_STRIDE])
 
+    def addresses(self, symbol_id: int) -> tuple[int, int, int]:
+        """Where a symbol's state, full book and board entry lie in this process."""
+        geo, start = self.geo, self.words.ctypes.data
+        entry = int(geo[layout.GEO_BOARD] + symbol_id * geo[layout.GEO_BOARD_STRIDE])
+        book, entry = (start + word * layout.WORD_BYTES for word in (self.book_base(symbol_id), entry))
+        return self.space.states[symbol_id:].ctypes.data, book, entry
+
     def open_book(self, symbol_id: int) -> None:
         """Make a new symbol row's book an empty one."""
         levels, floor = (int(self.geo[word]) for word in (layout.GEO_BOOK_LEVELS, layout.GEO_TOP_N))

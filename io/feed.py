@@ -89,6 +89,7 @@ class Feed:
         row["time_unit_ns"], row["rule"] = self.unit_ns, self.rule
         row["symbol_length"] = len(symbol)
         row["symbol"] = np.frombuffer(symbol.ljust(layout.SYMBOL_BYTES, b"\0"), "<i8")
+        row["state_at"], row["book_at"], row["board_at"] = self.pipeline.addresses(symbol_id)
         self.pipeline.open_book(symbol_id)
         self.pipeline.adopt_outage(symbol_id)
         self.ids[symbol], self.known[symbol_id] = symbol_id, instrument

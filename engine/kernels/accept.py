@@ -22,12 +22,10 @@ from ..workspace import (
 )
 from .apply import RULE_WORD, apply_diff, lose_book
 from .book_apply import expect_rows
-from .book_table import groups_for
 from .emit import book_of, count, emit_image, emit_trade, state_of
 from .histogram import record
 from .hold import hold_diff, release_held
 from .legs import is_known_image, is_known_trade, note_copy, note_diff, note_win
-from .llvm import expect_line
 from .pending import keep_diff, keep_in_order
 from .ring import expect
 from .sync import SYNC_ACCEPT, SYNC_DROP, decide
@@ -35,25 +33,6 @@ from .views import INSTRUMENT_WORDS
 
 C_DUPLICATES, C_REPEATS = layout.C["duplicates"], layout.C["repeats"]
 C_BUFFERED, C_BUFFER_DROPS = layout.C["buffered"], layout.C["buffer_drops"]
-
-
-@kernel(void(words_out, words_out, Frame, Rows), **INLINE)
-def expect_book(words, work, frame, rows):
-    """Ask for what a diff will change of its symbol, before anything of it is looked at; a hint, nothing else.
-
-    words  int64[:], the bus
-    work   int64[:], workspace
-    frame  frame_dtype[1] of KIND_BOOK
-    rows   level_dtype[2, cap]
-    """
-    symbol_id = frame[0].symbol_id
-    base, groups = book_of(work, symbol_id), groups_for(work[layout.GEO_BOOK_LEVELS])
-    expect_line(work, state_of(work, symbol_id))
-    expect_line(words, base)
-    expect_line(words, base + layout.B_SIDE)
-    for side in range(layout.SIDES):
-        expect_rows(words, base, side, groups, rows, frame[0].rows[side])
-    expect_line(words, work[layout.GEO_BOARD] + symbol_id * work[layout.GEO_BOARD_STRIDE])
 
 
 @kernel(void(words_out, words_out, Frame, Rows))
@@ -146,7 +125,9 @@ def accept(words, work, frame, rows):
     is_shared = work[W_HOLD_NS] > 0
     expect(words, work, work[W_NEXT_SEQ])
     if event.kind == layout.KIND_BOOK:
-        expect_book(words, work, frame, rows)
+        base = book_of(work, event.symbol_id)
+        for side in range(layout.SIDES):  # before anything is looked at
+            expect_rows(words, base, side, rows, event.rows[side])
         accept_diff(words, work, frame, rows)
     elif event.kind == layout.KIND_TRADE:
         if is_shared and is_known_trade(work, frame):

@@ -11,6 +11,7 @@ over the outer object finds envelope, event and symbol wherever they are, and wh
 
 from .. import layout
 from ..jit import Frame, Instruments, Routes, Rows, bytes_in, i64, kernel
+from .ahead import expect_symbol
 from .binance_fields import IMAGE
 from .binance_payload import read_payload
 from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
@@ -77,7 +78,7 @@ def route_text(buf, at, end, routes, instruments, frame):
     frame         frame_dtype[1]; its symbol_id becomes that of the name, or -1
     Returns       (offset behind it, KIND_* of the stream or 0 for a symbol), or (code, where)
     """
-    frame[0].symbol_id = -1
+    before, frame[0].symbol_id = frame[0].symbol_id, -1
     if at >= end or buf[at] != QUOTE:
         return i64(MALFORMED), at
     close = at + 1 + count_trailing_zeros(bytes_like(buf, at + 1, i64(QUOTE)))
@@ -86,6 +87,8 @@ def route_text(buf, at, end, routes, instruments, frame):
     slot = find_route(buf, at + 1, close - at - 1, routes)
     if slot >= 0 and 0 <= routes[slot].symbol_id < instruments.size:
         frame[0].symbol_id = routes[slot].symbol_id
+        if frame[0].symbol_id != before:
+            expect_symbol(instruments, frame[0].symbol_id)
         return close + 1, routes[slot].kind
     close, _ = find_quote(buf, at + 1, end)  # what looked like the end may have been an escaped quote
     if close < 0:

@@ -71,19 +71,18 @@ def set_level(words, base, side, price, qty):
     return is_changed
 
 
-@kernel(void(words_out, i64, i64, i64, Rows, i64), **INLINE)
-def expect_rows(words, base, side, room, rows, count):
+@kernel(void(words_out, i64, i64, Rows, i64), **INLINE)
+def expect_rows(words, base, side, rows, count):
     """Ask for the lines that a message's first rows will change, all at once; a hint, nothing else.
 
     words  int64[:]
     base   first word of the book
     side   BID or ASK
-    room   groups a table has room for
     rows   level_dtype[2, cap]
     count  rows of that side, 0..cap
     """
-    table, groups = table_of(base, side, room), words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
-    price, sign = rows["price"], 2 * side - 1
+    table, price, sign = table_of(base, side, words[base + B_GROUPS]), rows["price"], 2 * side - 1
+    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
     for row in range(min(count, EXPECTED)):
         first = table + group_of(sign * price[side, row], groups) * GROUP_WORDS
         expect_line(words, first)

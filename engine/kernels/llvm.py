@@ -388,20 +388,33 @@ def move_line(typingctx, target, to, source, start):
     return types.void(target, types.int64, source, types.int64), codegen
 
 
+def _ask(context, builder, pointer):
+    """Prefetch a line."""
+    kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    builder.call(function, [pointer, I32(1), I32(3), I32(1)])  # to write, keep close, data
+    return context.get_dummy_value()
+
+
 @intrinsic
 def expect_line(typingctx, words, index):
     """expect_line(words, index): ask for the cache line of words[index], to be written soon; a hint, nothing else."""
 
     def codegen(context, builder, signature, args):
-        pointer = builder.bitcast(
-            _element(context, builder, signature.args[0], args[0], args[1]), I8.as_pointer()
-        )
-        kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [pointer, I32(1), I32(3), I32(1)])  # to write, keep close, data
-        return context.get_dummy_value()
+        pointer = _element(context, builder, signature.args[0], args[0], args[1])
+        return _ask(context, builder, builder.bitcast(pointer, I8.as_pointer()))
 
     return types.void(words, types.int64), codegen
+
+
+@intrinsic
+def expect_at(typingctx, address):
+    """expect_at(address): as expect_line, by address; any will do, for nothing is read."""
+
+    def codegen(context, builder, signature, args):
+        return _ask(context, builder, builder.inttoptr(args[0], I8.as_pointer()))
+
+    return types.void(types.int64), codegen
 
 
 def _splat(builder, value, kind):
