@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ringbook.engine.kernels import (
+    ahead,
     binance,
     binance_fields,
     binance_payload,
@@ -21,6 +22,7 @@ from ringbook.engine.kernels import (
 from .plain import plain_room
 
 ROOMS = (
+    ahead,
     text,
     decimals,
     forms,
