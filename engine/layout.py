@@ -301,9 +301,7 @@ S_LIMIT = 3  # worst key the book still takes; KEY_NONE until it had to drop lev
 S_CUTOFF = 4  # the near part has every level up to this key; KEY_NONE when it has all
 S_SPAN = 5  # width of the keys looked at when the near part was last filled up
 S_SHOWN = 6  # worst key of the last record, KEY_NONE when it had all; the writer's own, not under the version
-S_GROUPS = (
-    7  # groups in use: a table begins small and grows, so that what a small book touches fits into caches
-)
+S_GROUPS = 7  # groups in use: a table begins small and grows, so that a small book fits into caches
 # Behind the header, then from BOOK_TABLES on, so that a small book takes three pages, then once a book:
 #   near     slots of the best levels a side: keys[NEAR_LEVELS] places[NEAR_LEVELS], and their order, a byte for each
 #            slot, those in use first, best first; a place is a word offset in the table

@@ -6,6 +6,8 @@ knows no bus, so the instrument's row has addresses. They are never read through
 
 from ..jit import INLINE, Instruments, i64, kernel, void
 from ..layout import (
+    B_SIDE,
+    B_SIDE_WORDS,
     BOOK_HEADER_WORDS,
     BOOK_TABLES,
     LINE_BYTES,
@@ -16,7 +18,7 @@ from ..layout import (
 )
 from .llvm import expect_at
 
-HEADER_BYTES = BOOK_HEADER_WORDS // SIDES * WORD_BYTES  # the rest is not in use
+HEADER_BYTES = (B_SIDE + SIDES * B_SIDE_WORDS) * WORD_BYTES  # the rest of the header is not in use
 ORDER_BYTES = (BOOK_HEADER_WORDS + NEAR_ORDER) * WORD_BYTES
 NEAR_BYTES, TABLES_BYTES = NEAR_WORDS * WORD_BYTES, BOOK_TABLES * WORD_BYTES
 
