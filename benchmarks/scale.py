@@ -15,7 +15,9 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numba
@@ -38,7 +40,8 @@ from .rust_offline import walk
 SYMBOLS, DEPTHS = (1, 10, 100, 1000, 2000), (50, 200, 1000, 5000, 10_000)
 MESSAGE_LEVELS, MIDDLE = 20, 6_000_000
 ZIPF_POWER = 1.0
-PARTS = 20  # the median of so many stretches counts, so that a pause of the machine does not
+STRETCHES, WARM_PART, TIMED_PART = 6, 4, 5  # a quarter warms all, the last fifth of a stretch is timed
+PARTS = 20  # of the floor: their median counts, so that a pause of the machine does not
 WRAPPED = 8  # the call from Python into the loop wraps each array once, however many messages follow
 SERIAL = itertools.count()  # of buses
 DATA = Path(__file__).with_name("data") / "scale.json"
@@ -124,25 +127,32 @@ def allocations() -> tuple[int, ...]:
     return stats.alloc, stats.free, stats.mi_alloc, stats.mi_free
 
 
-def ns_per_message(made: Market) -> float:
-    """Play the second half of the messages, the first having warmed everything; verified."""
-    pipe, half, result = made.feed.pipeline, len(made.chosen) // 2, np.zeros(2, np.int64)
+def stretches(made: Market) -> Iterator[float]:
+    """Play all messages; yields ns a message at the end of each stretch, so that markets can take turns; verified.
+
+    The first messages warm everything; a stretch begins with others that are not timed, and bring the symbols' books
+    back into the caches after somebody else's turn.
+    """
+    pipe, result = made.feed.pipeline, np.zeros(2, np.int64)
     picked = np.ones(len(made.offsets), np.bool_)
 
-    def play(offsets: np.ndarray) -> float:
+    def play(first: int, stop: int) -> float:
+        offsets, before = made.offsets[first : stop + 1], allocations()
         assert walk(pipe.ingest, pipe.words, pipe.ctl, made.data, pipe.work, offsets, picked, result) == 0
-        return result[0] / ticks_per_second() / (len(offsets) - 1) * 1e9
+        grown = [now - then for now, then in zip(allocations(), before, strict=True)]
+        assert max(grown) <= WRAPPED, f"numba allocated on the path: {grown}"
+        return result[0] / ticks_per_second() / (stop - first) * 1e9
 
-    play(made.offsets[: half + 1])
-    before = allocations()
-    parts = np.array_split(np.arange(half, len(made.offsets) - 1), PARTS)
-    taken = np.median([play(made.offsets[part[0] : part[-1] + 2]) for part in parts])
-    grown = [now - then for now, then in zip(allocations(), before, strict=True)]
-    assert max(grown) <= PARTS * WRAPPED, f"numba allocated on the path: {grown}"
+    count = len(made.chosen)
+    marks = np.linspace(count // WARM_PART, count, STRETCHES + 1).astype(int).tolist()
+    play(0, marks[0])
+    for first, stop in pairwise(marks):
+        timed = stop - (stop - first) // TIMED_PART
+        play(first, timed)
+        yield play(timed, stop)
     ids = 1 + np.bincount(made.chosen, minlength=len(made.feed.ids))
     states = pipe.space.states[: len(ids)]
     assert np.array_equal(states["book_id"][ids > 1], ids[ids > 1]) and pipe.counters[layout.C["gaps"]] == 0
-    return float(taken)
 
 
 @numba.njit
@@ -178,6 +188,7 @@ def memory_of_symbol(symbols: int, depth: int) -> float:
     if child == 0:
         import psutil
 
+        market(1, depth, 100, False).bus.delete()  # what is needed once is there
         before = psutil.Process().memory_info().rss
         made = market(symbols, depth, 100, False)
         gc.collect()
@@ -192,18 +203,28 @@ def memory_of_symbol(symbols: int, depth: int) -> float:
     return float(text)
 
 
-def sweep(cases: list[tuple[int, int, bool]], count: int, rounds: int) -> list[tuple[float, float]]:
-    """(ours, floor) in ns a message of each case (symbols, depth, zipf); medians over rounds taken in turn."""
-    found: list[list[tuple[float, float]]] = [[] for _ in cases]
+def sweep(cases: list[tuple[int, int, bool]], count: int, rounds: int) -> tuple[np.ndarray, np.ndarray]:
+    """ns a message of each case (symbols, depth, zipf) in each turn, float64[turns, cases]; the floors, float64[cases].
+
+    All markets of a round are made first and then take turns, so that what the machine does besides meets all alike.
+    """
+    turns: list[tuple[float, ...]] = []
+    floors = []
     for _ in range(rounds):
-        for at, (symbols, depth, zipf) in enumerate(cases):
-            made = market(symbols, depth, count, zipf)
-            try:
-                taken = ns_per_message(made)
-            finally:
-                made.bus.delete()
-            found[at].append((taken, floor_ns(symbols, depth, made.chosen[count // 2 :])))
-    return [tuple(np.median(pairs, axis=0).tolist()) for pairs in found]
+        made = [market(symbols, depth, count, zipf) for symbols, depth, zipf in cases]
+        try:
+            turns += zip(*map(stretches, made), strict=True)
+        finally:
+            for one in made:
+                one.bus.delete()
+        chosen = [one.chosen[count // WARM_PART :] for one in made]
+        floors.append([floor_ns(case[0], case[1], one) for case, one in zip(cases, chosen, strict=True)])
+    return np.array(turns), np.median(floors, axis=0)
+
+
+def to_one(turns: np.ndarray, case: int, one: int) -> float:
+    """How many times the cost of case `one` a case has; the median of turns, each compared with its own."""
+    return float(np.median(turns[:, case] / turns[:, one]))
 
 
 def main() -> int:
@@ -214,27 +235,33 @@ def main() -> int:
     ingest_room("binance")
     jit.warm()
     _nrt_python.memsys_enable_stats()
+    resident = memory_of_symbol(200, 1000)
+    assert resident <= 1 << 20, f"{resident / 2**20:.2f} MiB a symbol, expected 1 at most"
     symbols, depths = ((1, 100, 2000), (50, 1000, 10_000)) if quick else (SYMBOLS, DEPTHS)
-    count, rounds = (4_000, 1) if quick else (40_000, 3)
+    count, rounds = (8_000, 1) if quick else (80_000, 3)
     by_symbols = [(number, 100, zipf) for zipf in (True, False) for number in symbols]
     by_depth = [(1, depth, True) for depth in depths]
-    found = dict(zip(by_symbols + by_depth, sweep(by_symbols + by_depth, count, rounds), strict=True))
-    first = {zipf: found[(symbols[0], 100, zipf)] for zipf in (True, False)}
+    cases = by_symbols + by_depth
+    turns, floors = sweep(cases, count, rounds)
+    taken, shallow = np.median(turns, axis=0), len(by_symbols)
+    first = {zipf: by_symbols.index((symbols[0], 100, zipf)) for zipf in (True, False)}
     rows = [
-        (f"{n:,}", "Zipf" if zipf else "all alike", f"{found[n, d, zipf][0]:.0f}",
-         f"{found[n, d, zipf][0] / first[zipf][0]:.2f}x", f"{found[n, d, zipf][1]:.0f}")
-        for n, d, zipf in by_symbols
+        (f"{n:,}", "Zipf" if zipf else "all alike", f"{taken[at]:.0f}", f"{to_one(turns, at, first[zipf]):.2f}x",
+         f"{floors[at]:.0f}")
+        for at, (n, _, zipf) in enumerate(by_symbols)
     ]  # fmt: skip
-    deep = [(f"{d:,}", f"{found[1, d, True][0]:.0f}", f"{found[1, d, True][1]:.0f}") for d in depths]
-    resident = memory_of_symbol(20 if quick else 200, 1000)
-    assert resident <= 1 << 20, f"{resident / 2**20:.2f} MiB a symbol, expected 1 at most"
+    deep = [
+        (f"{cases[at][1]:,}", f"{taken[at]:.0f}", f"{to_one(turns, at, shallow):.2f}x", f"{floors[at]:.0f}")
+        for at in range(shallow, len(cases))
+    ]
     sys.stdout.write(
-        f"{describe()}\n\nDiffs of {MESSAGE_LEVELS} levels, frame to record, {count:,} messages, {rounds} rounds; "
+        f"{describe()}\n\nDiffs of {MESSAGE_LEVELS} levels, frame to record, {count:,} messages, {len(turns)} turns; "
         "100 levels a side.\n\n"
     )
     heads = ("symbols", "choice", "ns/message", "to one symbol", "20 dependent reads, ns")
     sys.stdout.write(f"{table(heads, rows)}\n\nOne symbol:\n\n")
-    sys.stdout.write(table(("levels a side", "ns/message", "20 dependent reads, ns"), deep) + "\n\n")
+    heads = ("levels a side", "ns/message", "to the first", "20 dependent reads, ns")
+    sys.stdout.write(f"{table(heads, deep)}\n\n")
     of_file = [int(layout.geometry(4096, 20, n)[layout.GEO_WORDS]) * layout.WORD_BYTES for n in (100, 200)]
     in_file = (of_file[1] - of_file[0]) / 100
     sys.stdout.write(
@@ -244,9 +271,10 @@ def main() -> int:
     )
     if not quick:
         DATA.parent.mkdir(exist_ok=True)
+        found = list(zip(cases, taken.tolist(), floors.tolist(), strict=True))
         kept = {
-            "symbols": [[n, zipf, *found[n, d, zipf]] for n, d, zipf in by_symbols],
-            "levels": [[d, *found[1, d, True]] for d in depths],
+            "symbols": [[n, zipf, ours, floor] for (n, _, zipf), ours, floor in found[:shallow]],
+            "levels": [[depth, ours, floor] for (_, depth, _), ours, floor in found[shallow:]],
         }
         DATA.write_text(json.dumps(kept) + "\n")
     return 0

@@ -103,10 +103,16 @@ def test_a_ratio_below_half_is_a_fault(monkeypatch):
 def test_many_symbols_are_played_whole(zipf):
     made = scale.market(5, 30, 400, zipf)
     assert len(set(made.chosen.tolist())) == 5
-    assert scale.ns_per_message(made) > 0
+    taken = list(scale.stretches(made))
+    assert len(taken) == scale.STRETCHES and min(taken) > 0
     made.chosen[-1] = (made.chosen[-1] + 1) % 5  # the check bites: one message fewer for one symbol
     with pytest.raises(AssertionError):
-        scale.ns_per_message(made)
+        list(scale.stretches(made))
+
+
+def test_cases_are_compared_within_a_turn():
+    turns = np.array([[10.0, 20.0], [100.0, 200.0], [10.0, 30.0]])  # the machine was slow in the second
+    assert scale.to_one(turns, 1, 0) == 2.0
 
 
 def test_zipf_prefers_few_symbols():
