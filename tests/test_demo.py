@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ringbook.io import demo
 from ringbook.io.children import Child
 from ringbook.io.errors import RingbookError
 
@@ -52,12 +53,12 @@ def test_the_demo_is_right_and_leaves_nothing(home, venue, source):
     arguments = ("demo", "--venue", venue, "--source", source, "--seconds", "3", "--json")
     with subprocess.Popen(
         [*COMMAND, *arguments], stdout=subprocess.PIPE, text=True, env=environment(home)
-    ) as demo:
+    ) as process:
         children: set[psutil.Process] = set()
-        assert wait_until(lambda: children.update(descendants(demo.pid)) or len(children) >= 2, WAIT_S)
-        text, _ = demo.communicate(timeout=WAIT_S)
+        assert wait_until(lambda: children.update(descendants(process.pid)) or len(children) >= 2, WAIT_S)
+        text, _ = process.communicate(timeout=WAIT_S)
     facts = json.loads(text)
-    assert (demo.returncode, facts["good"], facts["books_wrong"]) == (0, True, 0)
+    assert (process.returncode, facts["good"], facts["books_wrong"]) == (0, True, 0)
     assert facts["gaps"] >= 1 and facts["resyncs"] >= 1
     assert facts["books_compared"] > 0
     assert set(facts["full_books"].values()) == {"equal"} and len(facts["full_books"]) == 3
@@ -66,15 +67,30 @@ def test_the_demo_is_right_and_leaves_nothing(home, venue, source):
     assert list(home.iterdir()) == []
 
 
+def test_a_demo_that_compared_nothing_says_so_and_goes_on_until_it_has(monkeypatch):
+    compared = iter((0, 0, 3))
+    judged = demo.Demo(bus=None, rest_url="", seconds=1.0)
+    monkeypatch.setattr(demo.Demo, "compare", lambda self: setattr(self.verdict, "compared", next(compared)))
+    demo.compare_something(judged)
+    assert judged.verdict.compared == 3 and next(compared, None) is None
+    monkeypatch.setattr(demo, "LIVE_S", 0.0)
+    stages = dict.fromkeys(("p50", "p99", "p99.9", "max"), 0)
+    counts = ("frames", "records", "levels", "gaps", "resyncs", "snapshots", "records_read", "records_lost")
+    facts = dict.fromkeys((*counts, "seconds_to_live", "books_compared", "books_wrong"), 0) | {
+        "reader": "hybrid", "wire_to_record_ns": stages, "record_to_reader_ns": stages, "full_books": {}, "good": False
+    }  # fmt: skip
+    assert "VERDICT: NONE. No LIVE book" in demo.summary_text(facts, 3.0)
+
+
 def test_a_killed_demo_takes_its_children_with_it(home):
     with subprocess.Popen(
         [*COMMAND, "demo", "--seconds", "60", "--json"], stdout=subprocess.DEVNULL, env=environment(home)
-    ) as demo:
-        assert wait_until(lambda: list(home.glob("*.ring")) or demo.poll() is not None, WAIT_S)
-        children = descendants(demo.pid)
+    ) as process:
+        assert wait_until(lambda: list(home.glob("*.ring")) or process.poll() is not None, WAIT_S)
+        children = descendants(process.pid)
         assert len(children) >= 2
-        demo.kill()
-        demo.wait(10)
+        process.kill()
+        process.wait(10)
         assert wait_until(lambda: all(map(is_gone, children)), 5.0)
 
 
