@@ -128,7 +128,7 @@ def compare_something(demo: Demo) -> None:
     demo.compare()
     while not demo.verdict.compared and time.monotonic() < deadline:
         time.sleep(0.1)
-        demo.compare()
+        demo.check()  # a reader that has failed will never sample one
 
 
 def summarize(demo: Demo, to_live_s: float) -> dict[str, Any]:
@@ -170,7 +170,7 @@ def summary_text(facts: dict[str, Any], seconds: float) -> str:
     shown = [(n, *(f"{p[k] / 1000:.2f}" for k in ("p50", "p99", "p99.9", "max"))) for n, p in stages]
     full = ", ".join(f"{symbol} {state}" for symbol, state in facts["full_books"].items())
     verdict = "VERDICT: every book equals the exchange's truth."
-    if not facts["books_compared"]:
+    if not facts["books_compared"] and set(facts["full_books"].values()) <= {"equal"}:
         verdict = (
             f"VERDICT: NONE. No LIVE book was sampled in {seconds + LIVE_S:.0f} s; is the machine too busy?"
         )

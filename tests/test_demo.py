@@ -69,6 +69,7 @@ def test_the_demo_is_right_and_leaves_nothing(home, venue, source):
 
 def test_a_demo_that_compared_nothing_says_so_and_goes_on_until_it_has(monkeypatch):
     compared = iter((0, 0, 3))
+    monkeypatch.setattr(demo, "COMPARE_EVERY_S", 0.0)
     judged = demo.Demo(bus=None, rest_url="", seconds=1.0)
     monkeypatch.setattr(demo.Demo, "compare", lambda self: setattr(self.verdict, "compared", next(compared)))
     demo.compare_something(judged)
@@ -80,6 +81,15 @@ def test_a_demo_that_compared_nothing_says_so_and_goes_on_until_it_has(monkeypat
         "reader": "hybrid", "wire_to_record_ns": stages, "record_to_reader_ns": stages, "full_books": {}, "good": False
     }  # fmt: skip
     assert "VERDICT: NONE. No LIVE book" in demo.summary_text(facts, 3.0)
+    facts |= {"first_wrong": "", "full_books": {"BTCUSDT": "bids differ in 2 levels"}}  # never hidden
+    assert "VERDICT: NOT EQUAL. {'BTCUSDT': 'bids differ" in demo.summary_text(facts, 3.0)
+
+
+def test_a_demo_whose_reader_failed_says_why_instead_of_waiting(monkeypatch):
+    monkeypatch.setattr(demo.Demo, "compare", lambda self: None)
+    judged = demo.Demo(bus=None, rest_url="", seconds=1.0, failure=RingbookError("the reader's own words"))
+    with pytest.raises(RingbookError, match="the reader's own words"):
+        demo.compare_something(judged)
 
 
 def test_a_killed_demo_takes_its_children_with_it(home):
