@@ -227,6 +227,36 @@ def to_one(turns: np.ndarray, case: int, one: int) -> float:
     return float(np.median(turns[:, case] / turns[:, one]))
 
 
+def report(cases: list[tuple[int, int, bool]], turns: np.ndarray, floors: np.ndarray, symbols: int) -> str:
+    """The two tables: `symbols` cases of each choice, then those of one symbol."""
+    taken, deep = np.median(turns, axis=0), 2 * symbols
+
+    def cells(case: int, one: int) -> tuple[str, str, str]:
+        return f"{taken[case]:.0f}", f"{to_one(turns, case, one):.2f}x", f"{floors[case]:.0f}"
+
+    by_symbols = [
+        (f"{n:,}", "Zipf" if zipf else "all alike", *cells(at, at - at % symbols))
+        for at, (n, _, zipf) in enumerate(cases[:deep])
+    ]
+    by_depth = [(f"{cases[at][1]:,}", *cells(at, deep)) for at in range(deep, len(cases))]
+    floor = "20 dependent reads, ns"
+    return (
+        f"{table(('symbols', 'choice', 'ns/message', 'to one symbol', floor), by_symbols)}\n\nOne symbol:\n\n"
+        f"{table(('levels a side', 'ns/message', 'to the first', floor), by_depth)}\n\n"
+    )
+
+
+def keep(cases: list[tuple[int, int, bool]], turns: np.ndarray, floors: np.ndarray, symbols: int) -> None:
+    """Write what the plots need; `symbols` as in report."""
+    found = list(zip(cases, np.median(turns, axis=0).tolist(), floors.tolist(), strict=True))
+    kept = {
+        "symbols": [[n, zipf, ours, floor] for (n, _, zipf), ours, floor in found[: 2 * symbols]],
+        "levels": [[depth, ours, floor] for (_, depth, _), ours, floor in found[2 * symbols :]],
+    }
+    DATA.parent.mkdir(exist_ok=True)
+    DATA.write_text(json.dumps(kept) + "\n")
+
+
 def main() -> int:
     """Print the tables; keep what the plots need."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -239,29 +269,13 @@ def main() -> int:
     assert resident <= 1 << 20, f"{resident / 2**20:.2f} MiB a symbol, expected 1 at most"
     symbols, depths = ((1, 100, 2000), (50, 1000, 10_000)) if quick else (SYMBOLS, DEPTHS)
     count, rounds = (8_000, 1) if quick else (80_000, 3)
-    by_symbols = [(number, 100, zipf) for zipf in (True, False) for number in symbols]
-    by_depth = [(1, depth, True) for depth in depths]
-    cases = by_symbols + by_depth
+    cases = [(number, 100, zipf) for zipf in (True, False) for number in symbols]
+    cases += [(1, depth, True) for depth in depths]
     turns, floors = sweep(cases, count, rounds)
-    taken, shallow = np.median(turns, axis=0), len(by_symbols)
-    first = {zipf: by_symbols.index((symbols[0], 100, zipf)) for zipf in (True, False)}
-    rows = [
-        (f"{n:,}", "Zipf" if zipf else "all alike", f"{taken[at]:.0f}", f"{to_one(turns, at, first[zipf]):.2f}x",
-         f"{floors[at]:.0f}")
-        for at, (n, _, zipf) in enumerate(by_symbols)
-    ]  # fmt: skip
-    deep = [
-        (f"{cases[at][1]:,}", f"{taken[at]:.0f}", f"{to_one(turns, at, shallow):.2f}x", f"{floors[at]:.0f}")
-        for at in range(shallow, len(cases))
-    ]
     sys.stdout.write(
         f"{describe()}\n\nDiffs of {MESSAGE_LEVELS} levels, frame to record, {count:,} messages, {len(turns)} turns; "
-        "100 levels a side.\n\n"
+        f"100 levels a side.\n\n{report(cases, turns, floors, len(symbols))}"
     )
-    heads = ("symbols", "choice", "ns/message", "to one symbol", "20 dependent reads, ns")
-    sys.stdout.write(f"{table(heads, rows)}\n\nOne symbol:\n\n")
-    heads = ("levels a side", "ns/message", "to the first", "20 dependent reads, ns")
-    sys.stdout.write(f"{table(heads, deep)}\n\n")
     of_file = [int(layout.geometry(4096, 20, n)[layout.GEO_WORDS]) * layout.WORD_BYTES for n in (100, 200)]
     in_file = (of_file[1] - of_file[0]) / 100
     sys.stdout.write(
@@ -270,13 +284,7 @@ def main() -> int:
         "after warm-up: 0.\n"
     )
     if not quick:
-        DATA.parent.mkdir(exist_ok=True)
-        found = list(zip(cases, taken.tolist(), floors.tolist(), strict=True))
-        kept = {
-            "symbols": [[n, zipf, ours, floor] for (n, _, zipf), ours, floor in found[:shallow]],
-            "levels": [[depth, ours, floor] for (_, depth, _), ours, floor in found[shallow:]],
-        }
-        DATA.write_text(json.dumps(kept) + "\n")
+        keep(cases, turns, floors, len(symbols))
     return 0
 
 
