@@ -90,10 +90,14 @@ QUICK = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
 def test_equals_the_model_after_every_step() -> None:
+    """All rare states are reached; the stories of one run are not independent, so what is missing gets two more."""
     BookMachine.reached = set()
-    run_state_machine_as_test(
-        BookMachine, settings=settings(max_examples=60, stateful_step_count=25, **QUICK)
-    )
+    for _ in range(3):
+        run_state_machine_as_test(
+            BookMachine, settings=settings(max_examples=60, stateful_step_count=25, **QUICK)
+        )
+        if BookMachine.reached == RARE_STATES:
+            break
     assert BookMachine.reached == RARE_STATES
 
 
