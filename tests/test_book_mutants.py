@@ -57,11 +57,16 @@ MUTANTS = [
     ("change_level", "if key <= words[head + S_CUTOFF]:", "if key < words[head + S_CUTOFF]:"),
     ("settle_side", "< min(words[base + B_FLOOR], words[head + S_LEVELS])", "< 0"),
     ("settle_side", "if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:", "if False:"),
-    ("apply_rows", "(levels + count <= words[base + B_LEVELS])", "(levels <= words[base + B_LEVELS])"),
+    ("apply_rows", "levels + count > words[base + B_LEVELS]", "levels > words[base + B_LEVELS]"),
+    ("apply_carefully", "!= 0:", "== 0:"),
+    ("apply_carefully", "min(best, key)", "max(best, key)"),
+    ("apply_carefully", "best <= words[head + S_SHOWN]", "best < words[head + S_SHOWN]"),
+    ("apply_carefully", "settle_side(words, base, side)", "pass"),
     ("apply_rows", "-i64(goes_on == 0)", "-1"),
-    ("apply_rows", "is_live | (is_known & is_near)", "is_live"),
-    ("apply_rows", "step & -(is_near & is_known)", "step & -is_near"),
-    ("apply_rows", "orphans += i64((held | wanted) == 0)", "pass"),
+    ("apply_rows", "(live_mask | known_mask)", "live_mask"),
+    ("apply_rows", "(1 + known_mask) & -live_mask", "-live_mask"),
+    ("apply_rows", "live += step - is_new", "live += step"),
+    ("apply_rows", "orphans += 1 + (-(held | wanted) >> 63)", "pass"),
     ("apply_rows", "min(best, key if held != wanted else KEY_NONE)", "max(best, key if held != wanted else KEY_NONE)"),
     ("apply_rows", "is_changed = change_level(", "is_changed = 0 * change_level("),
     ("apply_rows", "best <= words[head + S_SHOWN]", "best < words[head + S_SHOWN]"),
@@ -131,6 +136,7 @@ def exercise_deep(pair: BookPair) -> None:
         pair.apply(ASK, [(level, 0) for level in held[step % 3 :: 1 + step % 2][:23]])
         pair.apply(ASK, [(level, 9) for level in held[4:12:2]])
         pair.apply(ASK, [(held[0] - 1, 0), (held[-1] + 1, 0)])
+        pair.apply(ASK, [(pair.model.top(ASK, pair.floor)[-1][0], 77 + step)])  # the last level a record shows
         pair.check()
         if step % 4 == 3:
             price, *held = pair.model.prices(ASK)
@@ -148,6 +154,9 @@ def exercise_deep(pair: BookPair) -> None:
         pair.apply(side, [(price * (2 * side - 1), qty) for price, qty in far + dense])
         pair.check()
         eat(pair, side, 7)
+    pair.reset()
+    fill(pair, ASK, pair.levels + 40, 20)  # beyond what there is room for: full from here on
+    eat(pair, ASK, 23)
 
 
 def exercise_crowd(pair: BookPair) -> None:
@@ -164,6 +173,7 @@ def exercise_crowd(pair: BookPair) -> None:
             pair.check()
         for price in crowd:
             pair.set_level(ASK, price, price % 3)
+            pair.apply(ASK, [(price, 7)])  # the only row, so whether it changed something is seen
             pair.check()
 
 

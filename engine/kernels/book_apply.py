@@ -89,6 +89,26 @@ def expect_rows(words, base, side, rows, count):
         expect_line(words, first + LINE_WORDS)
 
 
+@kernel(i64(words_out, i64, i64, Rows, i64))
+def apply_carefully(words, base, side, rows, count):
+    """Apply one message's rows of a side that may be full, as apply_rows.
+
+    words    int64[:]
+    base     first word of the book
+    side     BID or ASK
+    rows     level_dtype[2, cap]
+    count    rows of that side, 0..cap
+    Returns  1 when a level changed that is no worse than S_SHOWN, else 0.
+    """
+    head, best = base + B_SIDE + side * B_SIDE_WORDS, i64(KEY_NONE)
+    for row in range(count):
+        key, wanted = (2 * side - 1) * rows["price"][side, row], max(rows["qty"][side, row], 0)
+        if change_level(words, base, side, key, wanted) != 0:
+            best = min(best, key)
+    settle_side(words, base, side)
+    return i64((best != KEY_NONE) & (best <= words[head + S_SHOWN]))
+
+
 @kernel(i64(words_out, i64, i64, Rows, i64), **INLINE)
 def apply_rows(words, base, side, rows, count):
     """Apply one message's rows of a side in their order; the last of a price wins.
@@ -103,16 +123,17 @@ def apply_rows(words, base, side, rows, count):
     price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
     head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
     levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
+    if levels + count > words[base + B_LEVELS] or words[head + S_LIMIT] != KEY_NONE:
+        return apply_carefully(words, base, side, rows, count)
     if levels + count > words[head + S_GROUPS] * GROUP_LEVELS_GROWN:
         grow_table(words, base, side, levels + count)
     groups, flip = words[head + S_GROUPS], side - 1
-    has_room = (levels + count <= words[base + B_LEVELS]) & (words[head + S_LIMIT] == KEY_NONE)
-    best, changed, orphans, open_lanes = i64(KEY_NONE), i64(0), i64(0), -i64(has_room)
+    best, changed, orphans = i64(KEY_NONE), i64(0), i64(0)
     for row in range(count):
         key, wanted = (price[side, row] ^ flip) - flip, max(qty[side, row], 0)
         first = table + group_of(key, groups) * GROUP_WORDS
-        held_lane = lanes_equal(words, first, key) & PLACES & open_lanes
-        free_lanes = lanes_equal(words, first, KEY_FREE) & PLACES & open_lanes
+        held_lane = lanes_equal(words, first, key) & PLACES
+        free_lanes = lanes_equal(words, first, KEY_FREE) & PLACES
         goes_on = words[u64(first + GROUP_ONWARD)]
         # The lane that has the key, else the first free one, as one number: no branch on which it is.
         lanes = held_lane | (free_lanes & -i64(goes_on == 0)) << LINE_WORDS
@@ -125,16 +146,22 @@ def apply_rows(words, base, side, rows, count):
             continue
         at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
         held = words[u64(at + GROUP_QTY)]
-        is_near, is_known, is_live = i64(key <= cutoff), i64(held_lane != 0), i64(wanted > 0)
-        # A level deleted within the near part keeps its place, for its slot there points to it.
-        words[u64(at)] = key if is_live | (is_known & is_near) else KEY_FREE
+        # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which no
+        # compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
+        live_mask, known_mask = -wanted >> 63, -held_lane >> 63
+        step = (-held >> 63) - live_mask
+        words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
         words[u64(at + GROUP_QTY)] = wanted
-        step = is_live - i64(held > 0)
         levels += step
-        live += step & -(is_near & is_known)
-        orphans += i64((held | wanted) == 0)
+        orphans += 1 + (-(held | wanted) >> 63)
         best, changed = min(best, key if held != wanted else KEY_NONE), changed | (held ^ wanted)
-        if is_near & (1 - is_known) & is_live:
+        if key > cutoff:  # rows come from the touch outwards as a rule, so this one can be predicted
+            continue
+        # A level deleted within the near part keeps its place, for its slot there points to it.
+        words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & (live_mask | known_mask))
+        is_new = (1 + known_mask) & -live_mask
+        live += step - is_new
+        if is_new:
             words[head + S_NEAR_LIVE] += live
             add_near(words, base, side, at)
             cutoff, live = words[head + S_CUTOFF], i64(0)

@@ -498,17 +498,17 @@ def put_byte(typingctx, words, at, index, value):
 
 @intrinsic
 def rotate_bytes(typingctx, words, at, first, last):
-    """rotate_bytes(words, at, first, last): of the 64 bytes from words[at] on, put `last` before `first`; at > 0."""
+    """rotate_bytes(words, at, first, last): of the 64 bytes from words[at] on, put `last` before `first`."""
 
     def codegen(context, builder, signature, args):
         kind = ir.VectorType(I8, LINE_BYTES)
         lanes = ir.Constant(kind, list(range(LINE_BYTES)))
-        target, shifted = (
-            builder.bitcast(_byte(context, builder, signature, args, I64(by)), kind.as_pointer())
-            for by in (0, -1)
-        )
-        here, before = builder.load(target, typ=kind), builder.load(shifted, typ=kind)
-        here.align, before.align = 8, 1
+        target = builder.bitcast(_byte(context, builder, signature, args, I64(0)), kind.as_pointer())
+        here = builder.load(target, typ=kind)
+        here.align = 8
+        # Made from `here`, not loaded from one byte before: a line stored just now can be had only as it was stored.
+        shift = ir.Constant(ir.VectorType(I32, LINE_BYTES), [0, *range(LINE_BYTES - 1)])
+        before = builder.shuffle_vector(here, here, shift)
         moved = builder.load(_byte(context, builder, signature, args, args[3]), typ=I8)
         begin, end = (_splat(builder, builder.trunc(index, I8), kind) for index in args[2:])
         is_after = builder.icmp_unsigned(">", lanes, begin)
