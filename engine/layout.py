@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 LINE_BYTES = 64
 
 MAGIC = int.from_bytes(b"RINGBOOK", "little")
-LAYOUT_MAJOR = 4  # readers refuse another major
+LAYOUT_MAJOR = 5  # readers refuse another major
 LAYOUT_MINOR = 0  # readers ignore a larger minor
 BYTE_ORDER_MARK = 0x0102030405060708
 
@@ -303,8 +303,8 @@ S_SPAN = 5  # width of the keys looked at when the near part was last filled up
 S_SHOWN = 6  # worst key of the last record, KEY_NONE when it had all; the writer's own, not under the version
 S_GROUPS = 7  # groups in use: a table begins small and grows, so that a small book fits into caches
 # Behind the header, then from BOOK_TABLES on, so that a small book takes three pages, then once a book:
-#   near     slots of the best levels a side: keys[NEAR_LEVELS] places[NEAR_LEVELS], and their order, a byte for each
-#            slot, those in use first, best first; a place is a word offset in the table
+#   near     slots of the best levels a side: keys[NEAR_LEVELS], places[NEAR_LEVELS] of four bytes, and their order, a
+#            byte for each slot, those in use first, best first; a place is a word offset in the table
 #   table    groups of two lines a side:  key 0 .. key 6 | keys that went on from here
 #                                         qty 0 .. qty 6 | unused
 #   sieve    keys[SIEVE_LEVELS] places[SIEVE_LEVELS], for filling up the near part
@@ -312,7 +312,7 @@ S_GROUPS = 7  # groups in use: a table begins small and grows, so that a small b
 # A level that was deleted within the near part keeps its key, with quantity 0, until the near part is tidied. A slot
 # that is not in use has KEY_NONE.
 NEAR_LEVELS = LINE_BYTES  # their order fills a line
-NEAR_PLACE, NEAR_ORDER = NEAR_LEVELS, 2 * NEAR_LEVELS  # words behind the first key
+NEAR_PLACE, NEAR_ORDER = NEAR_LEVELS, NEAR_LEVELS + NEAR_LEVELS // 2  # words behind the first key
 NEAR_WORDS = NEAR_ORDER + LINE_BYTES // WORD_BYTES
 NEAR_KEPT = 40  # levels kept when a full near part is tidied, or B_FLOOR if that is more
 SIEVE_LEVELS = NEAR_LEVELS
@@ -488,6 +488,7 @@ assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS <= BOOK_TABLES - SIDES
 assert TOP_N_MAX < NEAR_LEVELS <= BOOK_LEVELS_MIN and NEAR_KEPT < NEAR_LEVELS and SIEVE_LEVELS == NEAR_LEVELS
 # A small table has places for its levels and for what the near part keeps of deleted ones.
 assert GROUPS_FIRST * (GROUP_LEVELS - GROUP_LEVELS_GROWN) >= NEAR_LEVELS
+assert book_groups(BOOK_LEVELS_MAX) * GROUP_WORDS < 1 << 31  # a place is four bytes
 assert all(
     BOOK_HEADER_WORDS + 4 * packed_places(n) <= book_words(n) for n in (BOOK_LEVELS_MIN, BOOK_LEVELS_MAX)
 )

@@ -44,6 +44,22 @@ def line_of(words, at) -> np.ndarray:
     return words[at : at + 8].view(np.uint8)
 
 
+def halves_of(words, at) -> np.ndarray:
+    """The 64 half words from a word on."""
+    assert 0 < at <= at + 32 <= len(words)
+    return words[at : at + 32].view(np.int32)
+
+
+def half_of(words, at, index) -> int:
+    """Plain twin of llvm.half_of."""
+    return int(halves_of(words, at)[range(64)[index]])
+
+
+def put_half(words, at, index, value) -> None:
+    """Plain twin of llvm.put_half."""
+    halves_of(words, at)[range(64)[index]] = value
+
+
 def byte_of(words, at, index) -> int:
     """Plain twin of llvm.byte_of."""
     return int(line_of(words, at)[range(64)[index]])
@@ -74,8 +90,8 @@ def group_of(key, groups) -> int:
 
 
 TWINS = (
-    move_words, lanes_equal, lanes_below, count_below, byte_of, put_byte, rotate_bytes, count_trailing_zeros,
-    group_of,
+    move_words, lanes_equal, lanes_below, count_below, half_of, put_half, byte_of, put_byte, rotate_bytes,
+    count_trailing_zeros, group_of,
 )  # fmt: skip
 TWIN_NAMES = {twin.__name__ for twin in TWINS}
 

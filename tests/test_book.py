@@ -213,7 +213,7 @@ def test_row_counts_are_cut_to_the_array() -> None:
         (layout.S_LIMIT, 1, book_check.BOOK_BEYOND_LIMIT),
         (layout.S_CUTOFF, 100_985, book_check.BOOK_NEAR_SHORT),
         (layout.S_CUTOFF, 1, book_check.BOOK_UNSORTED),
-        ("place", -(2**63), book_check.BOOK_WRONG_PLACE),
+        ("place", -(2**31), book_check.BOOK_WRONG_PLACE),
         ("place", 10**9, book_check.BOOK_WRONG_PLACE),
         ("place", layout.GROUP_ONWARD, book_check.BOOK_WRONG_PLACE),
         ("near key", 5, book_check.BOOK_WRONG_PLACE),
@@ -238,13 +238,16 @@ def test_check_names_each_violation(at: int | str, value: int, violation: int) -
     far = table + int(np.argmax(pair.table(ASK)[:, : layout.GROUP_WORDS].ravel() == 100_990))
     assert pair.word(far) == 100_990
     places = {
-        "place": held + layout.NEAR_PLACE, "near key": held, "unused key": near + int(order[-1]),
+        "near key": held, "unused key": near + int(order[-1]),
         "order": near + layout.NEAR_ORDER, "key": far, "qty": far + layout.GROUP_QTY,
         "onward": table + layout.GROUP_ONWARD,
     }  # fmt: skip
     in_side = layout.B_SIDE + layout.B_SIDE_WORDS
     if isinstance(at, int):
         places[str(at)] = at if at in (layout.B_GROUPS, layout.B_LEVELS) else in_side + at
-    pair.words[pair.base + places[str(at)]] = value
+    if at == "place":
+        pair.words.view(np.int32)[2 * (pair.base + near + layout.NEAR_PLACE) + int(order[0])] = value
+    else:
+        pair.words[pair.base + places[str(at)]] = value
     assert COMPILED.check_book(pair.words, pair.base, 128) == violation
     assert PLAIN.check_book(pair.words, pair.base, 128) == violation

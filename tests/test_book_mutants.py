@@ -21,7 +21,7 @@ MUTANTS = [
     ("spread_keys", "words[to + GROUP_QTY] = key, qty", "words[to + GROUP_QTY] = key, 1"),
     ("spread_keys", "count_onward(words, table, wanted, at, 1)", "pass"),
     ("spread_keys", "clear_groups(words, table, groups, wanted)", "pass"),
-    ("grow_table", "find_place(words, table, wanted, words[slot]) - table", "words[slot + NEAR_PLACE]"),
+    ("grow_table", "find_place(words, table, wanted, words[near + slot]) - table", "0"),
     ("grow_table", "words[head + S_GROUPS] = wanted", "pass"),
     ("grow_table", "min(2 * wanted, most)", "2 * wanted"),
     ("free_place", "words[at], words[at + GROUP_QTY] = KEY_FREE, 0", "words[at] = KEY_FREE"),
@@ -35,7 +35,7 @@ MUTANTS = [
     ("tidy_near", "min(lives, kept)", "lives"),
     ("add_near", "if key > words[head + S_CUTOFF]:", "if False:"),
     ("add_near", "count_below(words, near, key), last", "last, last"),
-    ("add_near", "words[u64(slot + NEAR_PLACE)] = at - table_of(base, side, words[base + B_GROUPS])", "pass"),
+    ("add_near", "at - table_of(base, side, words[base + B_GROUPS])", "0"),
     ("add_near", "words[head + S_NEAR_LIVE] += 1", "pass"),
     ("sieve_levels", "found &= found - 1", "found = 0"),
     ("sieve_levels", "high + 1)", "high)"),
@@ -136,7 +136,9 @@ def exercise_deep(pair: BookPair) -> None:
         pair.apply(ASK, [(level, 0) for level in held[step % 3 :: 1 + step % 2][:23]])
         pair.apply(ASK, [(level, 9) for level in held[4:12:2]])
         pair.apply(ASK, [(held[0] - 1, 0), (held[-1] + 1, 0)])
-        pair.apply(ASK, [(pair.model.top(ASK, pair.floor)[-1][0], 77 + step)])  # the last level a record shows
+        pair.apply(
+            ASK, [(pair.model.top(ASK, pair.floor)[-1][0], 77 + step)]
+        )  # the last level a record shows
         pair.check()
         if step % 4 == 3:
             price, *held = pair.model.prices(ASK)

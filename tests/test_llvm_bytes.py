@@ -1,4 +1,4 @@
-"""The order of the near part, as bytes of words: the compiled intrinsics against lists."""
+"""Places and order of the near part, as parts of words: the compiled intrinsics against lists."""
 
 import numpy as np
 import pytest
@@ -13,6 +13,16 @@ from . import plain
 AT, LENGTH = 3, 64
 words_held = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=16, max_size=16)
 places = st.integers(0, LENGTH - 1)
+
+
+@kernel(i64(words_in, i64, i64))
+def take_half(words, at, index):
+    return llvm.half_of(words, at, index)
+
+
+@kernel(void(words_out, i64, i64, i64))
+def set_half(words, at, index, value):
+    llvm.put_half(words, at, index, value)
 
 
 @kernel(i64(words_in, i64, i64))
@@ -44,6 +54,18 @@ def test_bytes_are_read_and_written_alone(held: list[int], index: int, value: in
     line[index] = value
     set_byte(words, AT, index, value)
     assert (words == expected).all()
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=40), places, st.integers(-(2**31), 2**31 - 1))
+def test_half_words_are_read_and_written_alone(held: list[int], index: int, value: int) -> None:
+    words, twin = np.array(held), np.array(held)
+    expected = words.copy()
+    halves = expected.view(np.int32)[2 * AT :]
+    assert take_half(words, AT, index) == halves[index] == plain.half_of(words, AT, index)
+    halves[index] = value
+    set_half(words, AT, index, value)
+    plain.put_half(twin, AT, index, value)
+    assert (words == expected).all() and (twin == expected).all()
 
 
 @given(words_held, places, places)

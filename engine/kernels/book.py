@@ -40,7 +40,7 @@ from ..layout import (
 )
 from .book_near import clear_near, near_of, table_of
 from .book_table import clear_groups, find_place, groups_for
-from .llvm import byte_of, store_relaxed
+from .llvm import byte_of, half_of, store_relaxed
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -114,9 +114,9 @@ def write_top(words, base, side, out, price_at, qty_at, n):
     held, flip, entry, done = words[base + B_SIDE + side * B_SIDE_WORDS + S_NEAR], side - 1, i64(0), i64(0)
     while entry < held and done < n:
         # A slot that is no level is written too, and then overwritten by the next: no branch.
-        slot = near + byte_of(words, near + NEAR_ORDER, entry)
-        qty = words[u64(qtys + words[u64(slot + NEAR_PLACE)])]
-        out[u64(price_at + done)] = (words[u64(slot)] ^ flip) - flip
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+        qty = words[u64(qtys + half_of(words, near + NEAR_PLACE, slot))]
+        out[u64(price_at + done)] = (words[u64(near + slot)] ^ flip) - flip
         out[u64(qty_at + done)] = qty
         done += i64(qty > 0)
         entry += 1
@@ -155,12 +155,12 @@ def best_price(words, base, side):
     head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side)
     if words[head + S_LEVELS] == 0:
         return NO_PRICE
-    qtys, entry = table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY, i64(0)
-    slot = near + byte_of(words, near + NEAR_ORDER, 0)
-    while entry < words[head + S_NEAR] - 1 and words[u64(qtys + words[u64(slot + NEAR_PLACE)])] == 0:
+    qtys, places = table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY, near + NEAR_PLACE
+    entry, slot = i64(0), byte_of(words, near + NEAR_ORDER, 0)
+    while entry < words[head + S_NEAR] - 1 and words[u64(qtys + half_of(words, places, slot))] == 0:
         entry += 1
-        slot = near + byte_of(words, near + NEAR_ORDER, entry)
-    return (2 * side - 1) * words[u64(slot)]
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+    return (2 * side - 1) * words[u64(near + slot)]
 
 
 @kernel(i64(words_in, i64), **INLINE)

@@ -31,7 +31,7 @@ from ..layout import (
 )
 from .book_near import near_of, table_of
 from .book_table import find_place, group_of, groups_for
-from .llvm import byte_of
+from .llvm import byte_of, half_of
 
 u64 = np.uint64
 
@@ -91,8 +91,8 @@ def check_near(words, base, side, room):
         return BOOK_WRONG_SIZE
     found = check_order(words, base, side)
     for entry in range(words[head + S_NEAR] if found == BOOK_SOUND else 0):
-        slot = near + byte_of(words, near + NEAR_ORDER, entry)
-        key, place = words[slot], words[slot + NEAR_PLACE]
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+        key, place = words[near + slot], half_of(words, near + NEAR_PLACE, slot)
         if place < 0 or place >= groups * GROUP_WORDS or place % GROUP_WORDS >= GROUP_LEVELS:
             return BOOK_WRONG_PLACE
         if words[table + place] != key:

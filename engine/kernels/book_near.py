@@ -35,7 +35,16 @@ from ..layout import (
     SIEVE_LEVELS,
 )
 from .book_table import PLACES, find_place, free_place, spread_keys
-from .llvm import byte_of, count_below, count_trailing_zeros, lanes_below, put_byte, rotate_bytes
+from .llvm import (
+    byte_of,
+    count_below,
+    count_trailing_zeros,
+    half_of,
+    lanes_below,
+    put_byte,
+    put_half,
+    rotate_bytes,
+)
 
 u64 = np.uint64
 SPAN_MIN = SIEVE_LEVELS  # so few keys fit into the sieve whatever they are
@@ -73,9 +82,9 @@ def clear_near(words, base, side):
     side   BID or ASK
     """
     near = near_of(base, side)
-    for slot in range(near, near + NEAR_LEVELS):
-        words[slot], words[slot + NEAR_PLACE] = KEY_NONE, 0
     for slot in range(NEAR_LEVELS):
+        words[near + slot] = KEY_NONE
+        put_half(words, near + NEAR_PLACE, slot, 0)
         put_byte(words, near + NEAR_ORDER, slot, slot)
 
 
@@ -95,14 +104,14 @@ def tidy_near(words, base, side, kept):
     for entry in range(words[head + S_NEAR]):
         slot = byte_of(words, near + NEAR_ORDER, entry)
         words[u64(live + lives)] = words[u64(dead + deads)] = slot
-        is_live = i64(words[u64(table + words[u64(near + slot + NEAR_PLACE)] + GROUP_QTY)] > 0)
+        is_live = i64(words[u64(table + half_of(words, near + NEAR_PLACE, slot) + GROUP_QTY)] > 0)
         lives, deads = lives + is_live, deads + 1 - is_live
     for entry in range(lives):
         put_byte(words, near + NEAR_ORDER, entry, words[live + entry])
     for entry in range(deads):
         slot = words[dead + entry]
         put_byte(words, near + NEAR_ORDER, lives + entry, slot)
-        free_place(words, table, words[head + S_GROUPS], table + words[near + slot + NEAR_PLACE])
+        free_place(words, table, words[head + S_GROUPS], table + half_of(words, near + NEAR_PLACE, slot))
         words[near + slot] = KEY_NONE
     for entry in range(kept, lives):
         words[near + words[live + entry]] = KEY_NONE
@@ -126,10 +135,10 @@ def add_near(words, base, side, at):
         if key > words[head + S_CUTOFF]:
             return
     last = words[head + S_NEAR]
-    slot = near + byte_of(words, near + NEAR_ORDER, last)
+    slot = byte_of(words, near + NEAR_ORDER, last)
     rotate_bytes(words, near + NEAR_ORDER, count_below(words, near, key), last)
-    words[u64(slot)] = key
-    words[u64(slot + NEAR_PLACE)] = at - table_of(base, side, words[base + B_GROUPS])
+    words[u64(near + slot)] = key
+    put_half(words, near + NEAR_PLACE, slot, at - table_of(base, side, words[base + B_GROUPS]))
     words[head + S_NEAR] = last + 1
     words[head + S_NEAR_LIVE] += 1
 
@@ -178,8 +187,9 @@ def enter_sieved(words, base, side, count):
     for entry in range(sieve, sieve + count):
         rank = count_below(words, sieve, words[entry])  # its place in the order: a sort without a branch
         if rank < taken:
-            slot = near + byte_of(words, near + NEAR_ORDER, held + rank)
-            words[slot], words[slot + NEAR_PLACE] = words[entry], words[entry + SIEVE_LEVELS]
+            slot = byte_of(words, near + NEAR_ORDER, held + rank)
+            words[near + slot] = words[entry]
+            put_half(words, near + NEAR_PLACE, slot, words[entry + SIEVE_LEVELS])
     words[head + S_NEAR] = words[head + S_NEAR_LIVE] = held + taken
     return taken
 
@@ -230,5 +240,5 @@ def grow_table(words, base, side, levels):
     spread_keys(words, table, groups, wanted)
     words[head + S_GROUPS] = wanted
     for entry in range(words[head + S_NEAR]):
-        slot = near + byte_of(words, near + NEAR_ORDER, entry)
-        words[slot + NEAR_PLACE] = find_place(words, table, wanted, words[slot]) - table
+        slot = byte_of(words, near + NEAR_ORDER, entry)
+        put_half(words, near + NEAR_PLACE, slot, find_place(words, table, wanted, words[near + slot]) - table)

@@ -475,6 +475,33 @@ def _byte(context, builder, signature, args, index):
     return builder.gep(builder.bitcast(start, I8.as_pointer()), [index])
 
 
+def _half(context, builder, signature, args):
+    """Pointer to the half word args[2] behind the start of a word."""
+    start = _element(context, builder, signature.args[0], args[0], args[1])
+    return builder.gep(builder.bitcast(start, I32.as_pointer()), [args[2]])
+
+
+@intrinsic
+def half_of(typingctx, words, at, index):
+    """half_of(words, at, index): the half word, signed, so many behind the start of words[at]."""
+
+    def codegen(context, builder, signature, args):
+        return builder.sext(builder.load(_half(context, builder, signature, args), typ=I32), I64)
+
+    return types.int64(words, types.int64, types.int64), codegen
+
+
+@intrinsic
+def put_half(typingctx, words, at, index, value):
+    """put_half(words, at, index, value): set the half word so many behind the start of words[at]."""
+
+    def codegen(context, builder, signature, args):
+        builder.store(builder.trunc(args[3], I32), _half(context, builder, signature, args))
+        return context.get_dummy_value()
+
+    return types.void(words, types.int64, types.int64, types.int64), codegen
+
+
 @intrinsic
 def byte_of(typingctx, words, at, index):
     """byte_of(words, at, index): the byte so many behind the start of words[at]."""
@@ -498,7 +525,7 @@ def put_byte(typingctx, words, at, index, value):
 
 @intrinsic
 def rotate_bytes(typingctx, words, at, first, last):
-    """rotate_bytes(words, at, first, last): of the 64 bytes from words[at] on, put `last` before `first`."""
+    """rotate_bytes(words, at, first, last): of the 64 bytes from words[at] on, put `last` before `first`; at > 0."""
 
     def codegen(context, builder, signature, args):
         kind = ir.VectorType(I8, LINE_BYTES)
