@@ -189,6 +189,13 @@ def test_a_book_never_reset_takes_nothing() -> None:
     assert COMPILED.write_top(words, 0, ASK, np.zeros(10, np.int64), 0, 5, 5) == 0
 
 
+@pytest.mark.parametrize("others", [3, 70], ids=["with room", "perhaps without"])
+def test_the_worst_price_there_is_counts_as_a_change(others: int) -> None:
+    pair = BookPair(64)
+    pair.apply(ASK, [(2**63 - 1, 1)] + [(price, 0) for price in range(others)])
+    pair.check()
+
+
 def test_row_counts_are_cut_to_the_array() -> None:
     pair = BookPair(64)
     rows = np.zeros((SIDES, 3), layout.level_dtype)

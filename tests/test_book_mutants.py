@@ -58,9 +58,9 @@ MUTANTS = [
     ("settle_side", "< min(words[base + B_FLOOR], words[head + S_LEVELS])", "< 0"),
     ("settle_side", "if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:", "if False:"),
     ("apply_rows", "levels + count > words[base + B_LEVELS]", "levels > words[base + B_LEVELS]"),
-    ("apply_carefully", "!= 0:", "== 0:"),
-    ("apply_carefully", "min(best, key)", "max(best, key)"),
-    ("apply_carefully", "best <= words[head + S_SHOWN]", "best < words[head + S_SHOWN]"),
+    ("apply_carefully", "wanted) &", "wanted) |"),
+    ("apply_carefully", "is_shown |=", "is_shown ="),
+    ("apply_carefully", "key <= shown", "key < shown"),
     ("apply_carefully", "settle_side(words, base, side)", "pass"),
     ("apply_rows", "-i64(goes_on == 0)", "-1"),
     ("apply_rows", "(live_mask | known_mask)", "live_mask"),
@@ -80,7 +80,7 @@ def exercise(pair: BookPair) -> None:
     for seed in range(12):
         for side in range(SIDES):
             pair.apply(side, list(burst(seed, 0.3 * (seed % 3), 300, 120)))
-            pair.apply(side, [(pair.model.top(side, pair.floor)[-1][0], 77)])  # the last level a record shows
+            change_last_shown(pair, side, 77)
             pair.check()
     for seed in range(6):
         for side in range(SIDES):
@@ -100,6 +100,11 @@ def exercise(pair: BookPair) -> None:
     fill(pair, ASK, pair.levels + 40, 20)  # beyond what there is room for
     pair.set_level(ASK, max(pair.model.levels[ASK]) - 1, 5)
     pair.check()
+
+
+def change_last_shown(pair: BookPair, side: int, qty: int) -> None:
+    """A message of one row, for the last level that a record shows."""
+    pair.apply(side, [(pair.model.top(side, pair.floor)[-1][0], qty)])
 
 
 def drop(pair: BookPair, side: int, price: int, as_row: int) -> None:
@@ -136,9 +141,7 @@ def exercise_deep(pair: BookPair) -> None:
         pair.apply(ASK, [(level, 0) for level in held[step % 3 :: 1 + step % 2][:23]])
         pair.apply(ASK, [(level, 9) for level in held[4:12:2]])
         pair.apply(ASK, [(held[0] - 1, 0), (held[-1] + 1, 0)])
-        pair.apply(
-            ASK, [(pair.model.top(ASK, pair.floor)[-1][0], 77 + step)]
-        )  # the last level a record shows
+        change_last_shown(pair, ASK, 77 + step)
         pair.check()
         if step % 4 == 3:
             price, *held = pair.model.prices(ASK)

@@ -100,13 +100,12 @@ def apply_carefully(words, base, side, rows, count):
     count    rows of that side, 0..cap
     Returns  1 when a level changed that is no worse than S_SHOWN, else 0.
     """
-    head, best = base + B_SIDE + side * B_SIDE_WORDS, i64(KEY_NONE)
+    shown, is_shown = words[base + B_SIDE + side * B_SIDE_WORDS + S_SHOWN], i64(0)
     for row in range(count):
         key, wanted = (2 * side - 1) * rows["price"][side, row], max(rows["qty"][side, row], 0)
-        if change_level(words, base, side, key, wanted) != 0:
-            best = min(best, key)
+        is_shown |= change_level(words, base, side, key, wanted) & i64(key <= shown)
     settle_side(words, base, side)
-    return i64((best != KEY_NONE) & (best <= words[head + S_SHOWN]))
+    return is_shown
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64), **INLINE)

@@ -469,16 +469,10 @@ def count_below(typingctx, words, at, key):
     return types.int64(words, types.int64, types.int64), codegen
 
 
-def _byte(context, builder, signature, args, index):
-    """Pointer to a byte behind the start of a word."""
+def _part(context, builder, signature, args, index, kind):
+    """Pointer to a byte or half word, the `index`-th from the start of a word on."""
     start = _element(context, builder, signature.args[0], args[0], args[1])
-    return builder.gep(builder.bitcast(start, I8.as_pointer()), [index])
-
-
-def _half(context, builder, signature, args):
-    """Pointer to the half word args[2] behind the start of a word."""
-    start = _element(context, builder, signature.args[0], args[0], args[1])
-    return builder.gep(builder.bitcast(start, I32.as_pointer()), [args[2]])
+    return builder.gep(builder.bitcast(start, kind.as_pointer()), [index])
 
 
 @intrinsic
@@ -486,7 +480,9 @@ def half_of(typingctx, words, at, index):
     """half_of(words, at, index): the half word, signed, so many behind the start of words[at]."""
 
     def codegen(context, builder, signature, args):
-        return builder.sext(builder.load(_half(context, builder, signature, args), typ=I32), I64)
+        return builder.sext(
+            builder.load(_part(context, builder, signature, args, args[2], I32), typ=I32), I64
+        )
 
     return types.int64(words, types.int64, types.int64), codegen
 
@@ -496,7 +492,7 @@ def put_half(typingctx, words, at, index, value):
     """put_half(words, at, index, value): set the half word so many behind the start of words[at]."""
 
     def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[3], I32), _half(context, builder, signature, args))
+        builder.store(builder.trunc(args[3], I32), _part(context, builder, signature, args, args[2], I32))
         return context.get_dummy_value()
 
     return types.void(words, types.int64, types.int64, types.int64), codegen
@@ -507,7 +503,7 @@ def byte_of(typingctx, words, at, index):
     """byte_of(words, at, index): the byte so many behind the start of words[at]."""
 
     def codegen(context, builder, signature, args):
-        return builder.zext(builder.load(_byte(context, builder, signature, args, args[2]), typ=I8), I64)
+        return builder.zext(builder.load(_part(context, builder, signature, args, args[2], I8), typ=I8), I64)
 
     return types.int64(words, types.int64, types.int64), codegen
 
@@ -517,7 +513,7 @@ def put_byte(typingctx, words, at, index, value):
     """put_byte(words, at, index, value): set the byte so many behind the start of words[at]."""
 
     def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[3], I8), _byte(context, builder, signature, args, args[2]))
+        builder.store(builder.trunc(args[3], I8), _part(context, builder, signature, args, args[2], I8))
         return context.get_dummy_value()
 
     return types.void(words, types.int64, types.int64, types.int64), codegen
@@ -530,13 +526,13 @@ def rotate_bytes(typingctx, words, at, first, last):
     def codegen(context, builder, signature, args):
         kind = ir.VectorType(I8, LINE_BYTES)
         lanes = ir.Constant(kind, list(range(LINE_BYTES)))
-        target = builder.bitcast(_byte(context, builder, signature, args, I64(0)), kind.as_pointer())
+        target = builder.bitcast(_part(context, builder, signature, args, I64(0), I8), kind.as_pointer())
         here = builder.load(target, typ=kind)
         here.align = 8
         # Made from `here`, not loaded from one byte before: a line stored just now can be had only as it was stored.
         shift = ir.Constant(ir.VectorType(I32, LINE_BYTES), [0, *range(LINE_BYTES - 1)])
         before = builder.shuffle_vector(here, here, shift)
-        moved = builder.load(_byte(context, builder, signature, args, args[3]), typ=I8)
+        moved = builder.load(_part(context, builder, signature, args, args[3], I8), typ=I8)
         begin, end = (_splat(builder, builder.trunc(index, I8), kind) for index in args[2:])
         is_after = builder.icmp_unsigned(">", lanes, begin)
         is_inside = builder.and_(is_after, builder.icmp_unsigned("<=", lanes, end))
