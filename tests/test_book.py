@@ -196,12 +196,24 @@ def test_the_worst_price_there_is_counts_as_a_change(others: int) -> None:
     pair.check()
 
 
+def test_of_a_book_that_was_never_shown_every_change_counts() -> None:
+    pair = BookPair(256)
+    fill(pair, ASK, 100)
+    far = pair.model.prices(ASK)[-1] * (2 * ASK - 1)
+    assert pair.side_word(ASK, layout.S_CUTOFF) < far
+    pair.apply(ASK, [(far, 77)])  # told by the model: no
+    pair.words[pair.shown_at(ASK)] = layout.KEY_NONE
+    pair.rows[ASK, 0] = (far, 78)
+    assert COMPILED.apply_rows(pair.words, pair.base, ASK, pair.rows, 1) == 1
+
+
 def test_row_counts_are_cut_to_the_array() -> None:
     pair = BookPair(64)
     rows = np.zeros((SIDES, 3), layout.level_dtype)
     rows[ASK] = [(3, 1), (2, 1), (1, 1)]
     assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, 1_000_000) == 1
     assert COMPILED.apply_rows(pair.words, pair.base, ASK, rows, -5) == 0
+    assert pair.word(layout.B_ORPHANS) == 0
     assert pair.top(ASK, 3) == [(1, 1), (2, 1), (3, 1)]
 
 

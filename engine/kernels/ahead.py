@@ -1,10 +1,12 @@
-"""What a diff of a symbol will change, asked for while the diff is still being decoded.
+"""Lines asked for before they are needed: a message's text, and what a diff of its symbol will change.
 
-With many symbols most of it lies outside the caches, and decoding 20 levels takes as long as bringing it in. A scanner
-knows no bus, so the instrument's row has addresses. They are never read through: a wrong one costs time, nothing else.
+The core finds out by itself that text is read from one end to the other, but waits for some lines of every message
+before it does. Of what changes, most lies outside the caches when there are many symbols, and decoding 20 levels takes
+as long as bringing it in. A scanner knows no bus, so the instrument's row has addresses. They are never read through: a
+wrong one costs time, nothing else.
 """
 
-from ..jit import INLINE, Instruments, i64, kernel, void
+from ..jit import INLINE, Instruments, bytes_in, i64, kernel, void
 from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
@@ -16,11 +18,24 @@ from ..layout import (
     SIDES,
     WORD_BYTES,
 )
-from .llvm import expect_at
+from .llvm import expect_at, expect_bytes
 
 HEADER_BYTES = (B_SIDE + SIDES * B_SIDE_WORDS) * WORD_BYTES  # the rest of the header is not in use
 ORDER_BYTES = (BOOK_HEADER_WORDS + NEAR_ORDER) * WORD_BYTES
 NEAR_BYTES, TABLES_BYTES = NEAR_WORDS * WORD_BYTES, BOOK_TABLES * WORD_BYTES
+TEXT_BYTES = 2048  # of a message, some 60 levels; the rest the core asks for by itself
+
+
+@kernel(void(bytes_in, i64, i64), **INLINE)
+def expect_text(buf, begin, end):
+    """Ask for the first lines of a message; a hint, nothing else.
+
+    buf    uint8[:]
+    begin  offset of its first byte
+    end    offset behind its last byte
+    """
+    for line in range(begin, min(end, begin + TEXT_BYTES), LINE_BYTES):
+        expect_bytes(buf, line)
 
 
 @kernel(void(Instruments, i64), **INLINE)

@@ -8,6 +8,7 @@ from ..jit import bytes_in, i64, kernel, words_out
 from ..workspace import W_CURSOR, W_LEG, W_MAX_MESSAGE, W_NEED_BYTES, W_NEXT_SEQ
 from . import llvm
 from .accept import accept
+from .ahead import expect_text
 from .audit import take_audit
 from .binance import scan, scan_snapshot
 from .emit import count
@@ -47,6 +48,7 @@ def ingest(words, ctl, buf, work, begin, end, recv_ns, mono_ns):
         frames += 1
         at = start + length
         if status == FRAME_MESSAGE:
+            expect_text(buf, start, at)
             status = scan(buf, start, at, routes, instruments, frame, rows)
             if status == layout.DECODED:
                 accept(words, work, frame, rows)

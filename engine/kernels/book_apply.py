@@ -37,6 +37,7 @@ from .llvm import count_trailing_zeros, expect_line, lanes_equal
 
 u64 = np.uint64
 LINE_WORDS = LINE_BYTES // WORD_BYTES
+BOTH_PLACES = PLACES | PLACES << LINE_WORDS
 EXPECTED = 16  # rows a side: about what a core can fetch at once
 
 
@@ -117,9 +118,9 @@ def apply_rows(words, base, side, rows, count):
     side     BID or ASK
     rows     level_dtype[2, cap]: absolute quantities, 0 deletes
     count    rows of that side, 0..cap
-    Returns  1 when a level changed that is no worse than S_SHOWN, else 0.
+    Returns  1 when a level changed that is no worse than S_SHOWN, or S_SHOWN says that nothing was shown, else 0.
     """
-    price, qty, count = rows["price"], rows["qty"], min(count, i64(rows.shape[1]))
+    price, qty, count = rows["price"], rows["qty"], max(i64(0), min(count, i64(rows.shape[1])))
     head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
     levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
     if levels + count > words[base + B_LEVELS] or words[head + S_LIMIT] != KEY_NONE:
@@ -127,39 +128,40 @@ def apply_rows(words, base, side, rows, count):
     if levels + count > words[head + S_GROUPS] * GROUP_LEVELS_GROWN:
         grow_table(words, base, side, levels + count)
     groups, flip = words[head + S_GROUPS], side - 1
-    best, changed, orphans = i64(KEY_NONE), i64(0), i64(0)
+    shown, orphans = words[head + S_SHOWN], count
+    is_shown = i64(shown > cutoff)  # as for a book that was never shown; else it is near
     for row in range(count):
         key, wanted = (price[side, row] ^ flip) - flip, max(qty[side, row], 0)
         first = table + group_of(key, groups) * GROUP_WORDS
-        held_lane = lanes_equal(words, first, key) & PLACES
-        free_lanes = lanes_equal(words, first, KEY_FREE) & PLACES
-        goes_on = words[u64(first + GROUP_ONWARD)]
         # The lane that has the key, else the first free one, as one number: no branch on which it is.
-        lanes = held_lane | (free_lanes & -i64(goes_on == 0)) << LINE_WORDS
+        free_lanes = lanes_equal(words, first, KEY_FREE) & -i64(words[u64(first + GROUP_ONWARD)] == 0)
+        lanes = (lanes_equal(words, first, key) | free_lanes << LINE_WORDS) & BOTH_PLACES
         if lanes == 0:
             words[head + S_LEVELS] = levels
             words[head + S_NEAR_LIVE] += live
-            is_changed = change_level(words, base, side, key, wanted)
+            is_shown |= change_level(words, base, side, key, wanted) & i64(key <= shown)
             levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
-            best, changed = min(best, key if is_changed else KEY_NONE), changed | is_changed
+            orphans -= 1  # it counts its own
             continue
         at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
         held = words[u64(at + GROUP_QTY)]
         # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which no
         # compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
-        live_mask, known_mask = -wanted >> 63, -held_lane >> 63
-        step = (-held >> 63) - live_mask
-        words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
+        live_mask, held_mask = -wanted >> 63, -held >> 63
         words[u64(at + GROUP_QTY)] = wanted
-        levels += step
-        orphans += 1 + (-(held | wanted) >> 63)
-        best, changed = min(best, key if held != wanted else KEY_NONE), changed | (held ^ wanted)
+        levels += held_mask - live_mask
+        orphans += held_mask | live_mask
         if key > cutoff:  # rows come from the touch outwards as a rule, so this one can be predicted
+            words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
             continue
-        # A level deleted within the near part keeps its place, for its slot there points to it.
+        # A level deleted here keeps its place, for its slot in the near part points to it.
+        known_mask = -(lanes & PLACES) >> 63
         words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & (live_mask | known_mask))
+        # What is shown is near, so rows beyond the cutoff need not be asked: where new levels have moved it in before
+        # the last one shown, they were seen here.
+        is_shown |= (held ^ wanted) if key <= shown else 0
         is_new = (1 + known_mask) & -live_mask
-        live += step - is_new
+        live += held_mask - live_mask - is_new
         if is_new:
             words[head + S_NEAR_LIVE] += live
             add_near(words, base, side, at)
@@ -168,7 +170,7 @@ def apply_rows(words, base, side, rows, count):
     words[head + S_NEAR_LIVE] += live
     words[base + B_ORPHANS] += orphans
     settle_side(words, base, side)
-    return i64((changed != 0) & (best <= words[head + S_SHOWN]))
+    return i64(is_shown != 0)
 
 
 @kernel(i64(words_out, i64, i64, Rows, i64))

@@ -388,11 +388,11 @@ def move_line(typingctx, target, to, source, start):
     return types.void(target, types.int64, source, types.int64), codegen
 
 
-def _ask(context, builder, pointer):
+def _ask(context, builder, pointer, to_write):
     """Prefetch a line."""
     kind = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
     function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-    builder.call(function, [pointer, I32(1), I32(3), I32(1)])  # to write, keep close, data
+    builder.call(function, [pointer, I32(to_write), I32(3), I32(1)])  # keep close, data
     return context.get_dummy_value()
 
 
@@ -402,9 +402,19 @@ def expect_line(typingctx, words, index):
 
     def codegen(context, builder, signature, args):
         pointer = _element(context, builder, signature.args[0], args[0], args[1])
-        return _ask(context, builder, builder.bitcast(pointer, I8.as_pointer()))
+        return _ask(context, builder, builder.bitcast(pointer, I8.as_pointer()), 1)
 
     return types.void(words, types.int64), codegen
+
+
+@intrinsic
+def expect_bytes(typingctx, data, index):
+    """expect_bytes(data, index): ask for the cache line of a byte array's data[index], to be read soon; a hint."""
+
+    def codegen(context, builder, signature, args):
+        return _ask(context, builder, _element(context, builder, signature.args[0], args[0], args[1]), 0)
+
+    return types.void(data, types.int64), codegen
 
 
 @intrinsic
@@ -412,7 +422,7 @@ def expect_at(typingctx, address):
     """expect_at(address): as expect_line, by address; any will do, for nothing is read."""
 
     def codegen(context, builder, signature, args):
-        return _ask(context, builder, builder.inttoptr(args[0], I8.as_pointer()))
+        return _ask(context, builder, builder.inttoptr(args[0], I8.as_pointer()), 1)
 
     return types.void(types.int64), codegen
 
