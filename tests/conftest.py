@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,11 @@ settings.register_profile("soak", parent=PATIENT, max_examples=2_000)
 # A landing must not hang on luck: CI draws the same examples each time; `make test` and the soak explore.
 settings.register_profile("ci", parent=PATIENT, derandomize=True, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ringbook"))
+
+
+# A shell's background job ignores SIGINT, and so would its children; one that a test interrupts would go on for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
