@@ -21,22 +21,19 @@ from ..layout import (
     GROUP_WORDS,
     KEY_FREE,
     KEY_NONE,
-    LINE_BYTES,
     S_CUTOFF,
     S_GROUPS,
     S_LEVELS,
     S_LIMIT,
     S_NEAR_LIVE,
     S_SHOWN,
-    WORD_BYTES,
 )
 from .book_full import change_level
 from .book_near import add_near, fill_near, grow_table, table_of
 from .book_table import PLACES, group_of
-from .llvm import count_trailing_zeros, expect_line, lanes_equal
+from .llvm import LINE_WORDS, count_trailing_zeros, expect_line, lanes_equal
 
 u64 = np.uint64
-LINE_WORDS = LINE_BYTES // WORD_BYTES
 BOTH_PLACES = PLACES | PLACES << LINE_WORDS
 EXPECTED = 16  # rows a side: about what a core can fetch at once
 
