@@ -174,6 +174,15 @@ def test_ci_takes_its_commands_from_readme():
     assert [line.strip() for line in found.splitlines()] == ["make demo", "make test"]
 
 
+def test_no_reader_of_a_pipe_leaves_early():
+    """Under pipefail a writer that dies of SIGPIPE (141) fails the script, but only when it loses the race."""
+    early = re.compile(r"\|\s*(head|grep\s+(-\w*[qm]|--quiet|--max-count)|sed\s+(-n\s+)?\S*q\b)")
+    assert early.search("make --version | head -n 1")
+    assert early.search("list | grep -Eq x")
+    assert not early.search("make --version | sed -n 1p")
+    assert [line for line in CI.splitlines() if early.search(line)] == []
+
+
 def judged(tmp_path: Path, log: str) -> subprocess.CompletedProcess:
     """Run the skip judge of .ci/run over a pytest log."""
     function = re.search(r"^judge_skips\(\) \{\n.*?^\}", CI, re.M | re.S)
