@@ -3,14 +3,14 @@
 import numpy as np
 
 from . import layout
-from .kernels.book_area import pack_book
+from .kernels.book_copy import pack_book
 from .layout import BID, SIDES
 
 
 def packed_sides(packed: np.ndarray, levels: int) -> list[np.ndarray]:
     """Both sides of a packed copy, best first.
 
-    packed   int64[book_words(levels)], made by book_area.pack_book or copy_book
+    packed   int64[book_words(levels)], made by book_copy.pack_book or book_area.copy_book
     levels   levels a side of the book it was made of
     Returns  two level_dtype arrays, bids and asks: mantissas of price and quantity.
     """

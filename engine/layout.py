@@ -18,7 +18,7 @@ PAGE_BYTES = 4096
 LINE_BYTES = 64
 
 MAGIC = int.from_bytes(b"RINGBOOK", "little")
-LAYOUT_MAJOR = 5  # readers refuse another major
+LAYOUT_MAJOR = 6  # readers refuse another major
 LAYOUT_MINOR = 0  # readers ignore a larger minor
 BYTE_ORDER_MARK = 0x0102030405060708
 
@@ -303,16 +303,19 @@ S_SPAN = 5  # width of the keys looked at when the near part was last filled up
 S_SHOWN = 6  # worst key of the last record, KEY_NONE when it had all; the writer's own, not under the version
 S_GROUPS = 7  # groups in use: a table begins small and grows, so that a small book fits into caches
 # Behind the header, then from BOOK_TABLES on, so that a small book takes three pages, then once a book:
-#   near     slots of the best levels a side: keys[NEAR_LEVELS], places[NEAR_LEVELS] of four bytes, and their order, a
-#            byte for each slot, those in use first, best first; a place is a word offset in the table
-#   table    groups of two lines a side:  key 0 .. key 6 | keys that went on from here
-#                                         qty 0 .. qty 6 | unused
-#   sieve    keys[SIEVE_LEVELS] places[SIEVE_LEVELS], for filling up the near part
-# key = price for ASK, -price for BID: better is smaller on both sides. An empty place has KEY_FREE and quantity 0.
-# A level that was deleted within the near part keeps its key, with quantity 0, until the near part is tidied. A slot
-# that is not in use has KEY_NONE.
+#   near     slots of the best levels a side: keys[NEAR_LEVELS] qtys[NEAR_LEVELS], tags of two bytes, each the end of
+#            its slot's key, and the order of the slots, a byte each, those in use first, best first
+#   table    all other levels, groups of two lines a side:  key 0 .. key 6 | keys that went on from here
+#                                                           qty 0 .. qty 6 | unused
+#   sieve    keys[SIEVE_LEVELS] places[SIEVE_LEVELS], for filling up the near part; a place is an offset in the table
+# key = price for ASK, -price for BID: better is smaller on both sides. An empty place and a slot that is not in use
+# have KEY_FREE and quantity 0. A level that was deleted within the near part keeps its slot, with quantity 0, until the
+# near part is tidied.
 NEAR_LEVELS = LINE_BYTES  # their order fills a line
-NEAR_PLACE, NEAR_ORDER = NEAR_LEVELS, NEAR_LEVELS + NEAR_LEVELS // 2  # words behind the first key
+TAG_BYTES = 2
+NEAR_QTY = NEAR_LEVELS  # words behind the first key
+NEAR_TAG = NEAR_QTY + NEAR_LEVELS
+NEAR_ORDER = NEAR_TAG + NEAR_LEVELS * TAG_BYTES // WORD_BYTES
 NEAR_WORDS = NEAR_ORDER + LINE_BYTES // WORD_BYTES
 NEAR_KEPT = 40  # levels kept when a full near part is tidied, or B_FLOOR if that is more
 SIEVE_LEVELS = NEAR_LEVELS
@@ -331,8 +334,8 @@ HORIZON_OPEN = (0, (1 << 63) - 1)  # horizon of a side known completely: bids, a
 
 
 def book_groups(levels: int) -> int:
-    """Groups of a side's table for `levels` levels and what the near part may keep of deleted ones, whole pages."""
-    return round_up(-(-(levels + NEAR_LEVELS) // GROUP_LEVELS_MEAN), GROUPS_FIRST)
+    """Groups of a side's table for `levels` levels, whole pages."""
+    return round_up(-(-levels // GROUP_LEVELS_MEAN), GROUPS_FIRST)
 
 
 def book_words(levels: int) -> int:
@@ -341,10 +344,10 @@ def book_words(levels: int) -> int:
 
 
 # A copy of a full book for another process: the header, then per side keys[places] qtys[places], in no order; S_LEVELS
-# says how many are there. It takes less than the book itself.
+# says how many are there. It takes no more than the book itself.
 def packed_places(levels: int) -> int:
     """Entries of each column of a packed copy."""
-    return book_groups(levels) * GROUP_LEVELS
+    return NEAR_LEVELS + book_groups(levels) * GROUP_LEVELS
 
 
 # ---------------------------------------------------------------- geometry: what kernels need of the file, in words
@@ -486,9 +489,6 @@ assert len(COUNTER_NAMES) <= COUNTER_WORDS and len(CAUSE_NAMES) == CAUSE_WRITER_
 assert instrument_dtype.itemsize == 128 and route_dtype.itemsize == 128
 assert B_SIDE + SIDES * B_SIDE_WORDS <= BOOK_HEADER_WORDS <= BOOK_TABLES - SIDES * NEAR_WORDS
 assert TOP_N_MAX < NEAR_LEVELS <= BOOK_LEVELS_MIN and NEAR_KEPT < NEAR_LEVELS and SIEVE_LEVELS == NEAR_LEVELS
-# A small table has places for its levels and for what the near part keeps of deleted ones.
-assert GROUPS_FIRST * (GROUP_LEVELS - GROUP_LEVELS_GROWN) >= NEAR_LEVELS
-assert book_groups(BOOK_LEVELS_MAX) * GROUP_WORDS < 1 << 31  # a place is four bytes
 assert all(
     BOOK_HEADER_WORDS + 4 * packed_places(n) <= book_words(n) for n in (BOOK_LEVELS_MIN, BOOK_LEVELS_MAX)
 )

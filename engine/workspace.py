@@ -41,6 +41,7 @@ W_AUDIT_SIDE, W_AUDIT_PRICE, W_AUDIT_HELD, W_AUDIT_TRUE = (
     50,
     51,
 )  # its first difference; 0 where a level is absent
+W_BOOK = 52  # first word of the book that the last diff was for
 SCALAR_WORDS = 64
 AUDIT_OFF = 0  # nothing is audited
 AUDIT_LOST = -1  # the book was not LIVE in between

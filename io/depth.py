@@ -8,8 +8,8 @@ import numpy as np
 from ..engine import jit, layout
 from ..engine.books import sides_of
 from ..engine.kernels import depth as kernels
-from ..engine.kernels.book_area import unpack_book
 from ..engine.kernels.book_check import BOOK_SOUND, check_book
+from ..engine.kernels.book_copy import unpack_book
 from ..engine.kernels.idle import wait_for_next
 from .attach import Attachment, symbol_table
 from .errors import BookBusy, RingbookError, SymbolNotFound
@@ -17,7 +17,7 @@ from .follow import LOOK_AROUND_S
 from .place import Place
 from .views import Book, book_of_words, copy_book, row_of
 
-ROOMS = ("book", "book_area", "book_check", "depth")
+ROOMS = ("book", "book_area", "book_copy", "book_check", "depth")
 HALF_EVENT_S = 0.02  # between two slots of one diff a living writer needs microseconds
 COPIES = 8  # copies of one book tried in a row
 

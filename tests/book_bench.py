@@ -8,14 +8,23 @@ import numpy as np
 
 from ringbook.engine import jit, layout
 from ringbook.engine.books import sides_of
-from ringbook.engine.kernels import book, book_apply, book_area, book_check, book_full, book_near, book_table
+from ringbook.engine.kernels import (
+    book,
+    book_apply,
+    book_check,
+    book_copy,
+    book_fill,
+    book_full,
+    book_near,
+    book_table,
+)
 from ringbook.engine.layout import ASK, BID
 
 from .model.book import BookModel
 from .plain import plain_room
 
-ROOMS = ("book", "book_table", "book_near", "book_full", "book_apply", "book_area", "book_check")
-MODULES = (book_table, book_near, book, book_full, book_apply, book_check)
+ROOMS = ("book", "book_table", "book_near", "book_fill", "book_full", "book_apply", "book_copy", "book_check")
+MODULES = (book_table, book_near, book_fill, book_full, book, book_apply, book_check)
 GUARD = 64  # words around the book that nothing may touch
 GUARD_WORD = -0x5A5A5A5A
 COMPILED = SimpleNamespace(**{n: k for m in MODULES for n, k in vars(m).items() if hasattr(k, "py_func")})
@@ -23,7 +32,7 @@ Row = tuple[int, int]  # price, quantity
 
 
 def warm() -> None:
-    assert book_area.pack_book  # registered, for engine.books
+    assert book_copy.pack_book  # registered, for engine.books
     jit.warm(rooms=ROOMS)
 
 
@@ -61,6 +70,12 @@ class BookPair:
         """Leave what was shown out of a comparison: it is the tests' own doing here, not the book's."""
         for words in (self.words, *images):
             words[[self.shown_at(side) for side in (BID, ASK)]] = layout.KEY_NONE
+
+    def near_keys(self, side: int) -> np.ndarray:
+        """The keys of a side's slots in use."""
+        at = self.base + layout.BOOK_HEADER_WORDS + side * layout.NEAR_WORDS
+        keys = self.words[at : at + layout.NEAR_LEVELS]
+        return keys[keys != layout.KEY_FREE]
 
     def table(self, side: int) -> np.ndarray:
         """A side's table, a row a group in use."""
@@ -100,6 +115,9 @@ class BookPair:
                 self.reached.add("levels behind the cutoff")
             if self.side_word(side, layout.S_GROUPS) > layout.GROUPS_FIRST:
                 self.reached.add("a table grew")
+            keys = self.near_keys(side)
+            if len(keys) > len(np.unique(keys % (1 << 8 * layout.TAG_BYTES))):
+                self.reached.add("near keys with one tag")
             if self.table(side)[:, layout.GROUP_ONWARD].any():
                 self.reached.add("a search goes on")
 

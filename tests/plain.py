@@ -32,6 +32,27 @@ def lanes_below(words, at, key) -> int:
     return lanes(words, at, lambda word: word < key)
 
 
+def tags_of(words, at) -> np.ndarray:
+    """The 64 tags from a word on."""
+    assert 0 < at <= at + 16 <= len(words)
+    return words[at : at + 16].view(np.uint16)
+
+
+def tags_equal(words, at, key) -> int:
+    """Plain twin of llvm.tags_equal."""
+    return sum(1 << slot for slot in range(64) if tags_of(words, at)[slot] == int(key) % 65536)
+
+
+def tag_of(words, at, index) -> int:
+    """Plain twin of llvm.tag_of."""
+    return int(tags_of(words, at)[range(64)[index]])
+
+
+def put_tag(words, at, index, value) -> None:
+    """Plain twin of llvm.put_tag."""
+    tags_of(words, at)[range(64)[index]] = int(value) % 65536
+
+
 def count_below(words, at, key) -> int:
     """Plain twin of llvm.count_below."""
     assert 0 <= at <= at + 64 <= len(words)
@@ -42,22 +63,6 @@ def line_of(words, at) -> np.ndarray:
     """The 64 bytes from a word on."""
     assert 0 < at <= at + 8 <= len(words)
     return words[at : at + 8].view(np.uint8)
-
-
-def halves_of(words, at) -> np.ndarray:
-    """The 64 half words from a word on."""
-    assert 0 < at <= at + 32 <= len(words)
-    return words[at : at + 32].view(np.int32)
-
-
-def half_of(words, at, index) -> int:
-    """Plain twin of llvm.half_of."""
-    return int(halves_of(words, at)[range(64)[index]])
-
-
-def put_half(words, at, index, value) -> None:
-    """Plain twin of llvm.put_half."""
-    halves_of(words, at)[range(64)[index]] = value
 
 
 def byte_of(words, at, index) -> int:
@@ -90,8 +95,8 @@ def group_of(key, groups) -> int:
 
 
 TWINS = (
-    move_words, lanes_equal, lanes_below, count_below, half_of, put_half, byte_of, put_byte, rotate_bytes,
-    count_trailing_zeros, group_of,
+    move_words, lanes_equal, lanes_below, tags_equal, tag_of, put_tag, count_below, byte_of, put_byte,
+    rotate_bytes, count_trailing_zeros, group_of,
 )  # fmt: skip
 TWIN_NAMES = {twin.__name__ for twin in TWINS}
 

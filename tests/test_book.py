@@ -16,14 +16,16 @@ from .book_bench import COMPILED, BookPair, burst, fill, plain, warm
 from .reaching import run_until_reached
 
 EXTREME = (0, 1, 2**31, 2**62, 2**63 - 2, 2**63 - 1, -1, -(2**62), -(2**63 - 1))
+FAR = 1 << 40  # that much worse, and of the same tag
 RARE_STATES = {
     "beyond the limit", "new one dropped", "worst dropped", "filled from the table", "a deleted entry stays",
-    "levels behind the cutoff", "a search goes on", "a table grew",
+    "levels behind the cutoff", "a search goes on", "a table grew", "near keys with one tag",
 }  # fmt: skip
 PLAIN = plain()
 
 sides = st.sampled_from((BID, ASK))
-prices = st.one_of(st.integers(1, 300), st.integers(1, 300), st.sampled_from(EXTREME))
+one_tag = st.integers(-3, 3).map(lambda far: 7 + far * (1 << 8 * layout.TAG_BYTES))
+prices = st.one_of(st.integers(1, 300), st.integers(1, 300), st.sampled_from(EXTREME), one_tag)
 quantities = st.one_of(st.just(0), st.integers(1, 9), st.sampled_from((1, 2**63 - 1, -1, -(2**63))))
 messages = st.lists(st.tuples(prices, quantities), max_size=30)
 seeds = st.integers(0, 2**32 - 1)
@@ -224,7 +226,7 @@ def test_row_counts_are_cut_to_the_array() -> None:
         (layout.B_LEVELS, -1, book_check.BOOK_WRONG_SIZE),
         (layout.S_NEAR, 10**12, book_check.BOOK_WRONG_SIZE),
         (layout.S_NEAR, -1, book_check.BOOK_WRONG_SIZE),
-        (layout.S_NEAR, 3, book_check.BOOK_WRONG_PLACE),
+        (layout.S_NEAR, 3, book_check.BOOK_WRONG_SLOT),
         (layout.S_NEAR_LIVE, 1, book_check.BOOK_WRONG_COUNT),
         (layout.S_GROUPS, 0, book_check.BOOK_WRONG_SIZE),
         (layout.S_GROUPS, layout.book_groups(128) + 1, book_check.BOOK_WRONG_SIZE),
@@ -232,11 +234,13 @@ def test_row_counts_are_cut_to_the_array() -> None:
         (layout.S_LIMIT, 1, book_check.BOOK_BEYOND_LIMIT),
         (layout.S_CUTOFF, 100_985, book_check.BOOK_NEAR_SHORT),
         (layout.S_CUTOFF, 1, book_check.BOOK_UNSORTED),
-        ("place", -(2**31), book_check.BOOK_WRONG_PLACE),
-        ("place", 10**9, book_check.BOOK_WRONG_PLACE),
-        ("place", layout.GROUP_ONWARD, book_check.BOOK_WRONG_PLACE),
-        ("near key", 5, book_check.BOOK_WRONG_PLACE),
-        ("unused key", 5, book_check.BOOK_WRONG_PLACE),
+        ("near key", 5, book_check.BOOK_WRONG_SLOT),
+        ("near key", FAR, book_check.BOOK_UNSORTED),
+        ("near qty", -1, book_check.BOOK_BAD_QTY),
+        ("near qty", 0, book_check.BOOK_WRONG_COUNT),
+        ("unused key", 5, book_check.BOOK_WRONG_SLOT),
+        ("unused qty", 5, book_check.BOOK_WRONG_SLOT),
+        ("no slot's qty", 5, book_check.BOOK_WRONG_SLOT),
         ("order", 0x0101010101010101, book_check.BOOK_WRONG_ORDER),
         ("order", -1, book_check.BOOK_WRONG_ORDER),
         ("key", 5, book_check.BOOK_LOST_LEVEL),
@@ -257,16 +261,15 @@ def test_check_names_each_violation(at: int | str, value: int, violation: int) -
     far = table + int(np.argmax(pair.table(ASK)[:, : layout.GROUP_WORDS].ravel() == 100_990))
     assert pair.word(far) == 100_990
     places = {
-        "near key": held, "unused key": near + int(order[-1]),
+        "near key": held, "near qty": held + layout.NEAR_QTY, "unused key": near + int(order[-1]),
+        "unused qty": near + layout.NEAR_QTY + int(order[-1]),
+        "no slot's qty": near + layout.NEAR_QTY + layout.NEAR_LEVELS,
         "order": near + layout.NEAR_ORDER, "key": far, "qty": far + layout.GROUP_QTY,
         "onward": table + layout.GROUP_ONWARD,
     }  # fmt: skip
     in_side = layout.B_SIDE + layout.B_SIDE_WORDS
     if isinstance(at, int):
         places[str(at)] = at if at in (layout.B_GROUPS, layout.B_LEVELS) else in_side + at
-    if at == "place":
-        pair.words.view(np.int32)[2 * (pair.base + near + layout.NEAR_PLACE) + int(order[0])] = value
-    else:
-        pair.words[pair.base + places[str(at)]] = value
+    pair.words[pair.base + places[str(at)]] = value + (pair.word(held) if value == FAR else 0)
     assert COMPILED.check_book(pair.words, pair.base, 128) == violation
     assert PLAIN.check_book(pair.words, pair.base, 128) == violation

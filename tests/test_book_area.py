@@ -14,7 +14,7 @@ from numba import njit
 from ringbook.engine import layout
 from ringbook.engine.books import packed_sides, sides_of
 from ringbook.engine.kernels import book_area as area
-from ringbook.engine.kernels import book_check
+from ringbook.engine.kernels import book_check, book_copy
 from ringbook.engine.kernels.book import book_reset
 from ringbook.engine.kernels.book_apply import apply_rows, set_level
 from ringbook.engine.kernels.llvm import cpu_relax, load_relaxed, store_relaxed
@@ -84,7 +84,7 @@ def writer(words: np.ndarray, ctl: np.ndarray, pause: int) -> Iterator[np.ndarra
 def fault_of(copy: np.ndarray) -> str | None:
     """What is wrong with a copy of the churned book; None when it is one update's state."""
     book = np.zeros_like(copy)
-    area.unpack_book(copy, LEVELS, FLOOR, book, 0)
+    book_copy.unpack_book(copy, LEVELS, FLOOR, book, 0)
     violation = book_check.check_book(book, 0, LEVELS)
     if violation:
         return book_check.VIOLATION_NAMES[violation]
@@ -101,7 +101,7 @@ def fault_of(copy: np.ndarray) -> str | None:
 
 def fault_free(copy: np.ndarray) -> bool:
     book = np.zeros_like(copy)
-    area.unpack_book(copy, LEVELS, FLOOR, book, 0)
+    book_copy.unpack_book(copy, LEVELS, FLOOR, book, 0)
     return book_check.check_book(book, 0, LEVELS) == book_check.BOOK_SOUND
 
 
@@ -122,7 +122,7 @@ def test_without_the_version_the_same_harness_sees_torn_copies() -> None:
     torn, patience = 0, time.monotonic() + 60
     with writer(words, ctl, pause=1500):
         while torn < 100 and time.monotonic() < patience:
-            area.pack_book(words, BASE, LEVELS, out, 0)
+            book_copy.pack_book(words, BASE, LEVELS, out, 0)
             torn += fault_of(out) is not None
     assert torn == 100
 
@@ -171,7 +171,7 @@ def test_a_copy_can_be_made_a_book_of_its_own() -> None:
         apply_rows(words, BASE, side, rows, 1500)
     area.book_end(words, BASE, 11, 22, 33, 44, layout.LIVE)
     assert area.copy_book(words, BASE, LEVELS, out) == layout.READ_OK
-    area.unpack_book(out, LEVELS, FLOOR, book, 0)
+    book_copy.unpack_book(out, LEVELS, FLOOR, book, 0)
     rows["price"], rows["qty"] = rows["price"] + 1, rows["price"] % 4
     for side in (BID, ASK):
         assert all(apply_rows(to, at, side, rows, 1000) == 1 for to, at in ((words, BASE), (book, 0)))

@@ -21,27 +21,35 @@ MUTANTS = [
     ("spread_keys", "words[to + GROUP_QTY] = key, qty", "words[to + GROUP_QTY] = key, 1"),
     ("spread_keys", "count_onward(words, table, wanted, at, 1)", "pass"),
     ("spread_keys", "clear_groups(words, table, groups, wanted)", "pass"),
-    ("grow_table", "find_place(words, table, wanted, words[near + slot]) - table", "0"),
     ("grow_table", "words[head + S_GROUPS] = wanted", "pass"),
     ("grow_table", "min(2 * wanted, most)", "2 * wanted"),
     ("free_place", "words[at], words[at + GROUP_QTY] = KEY_FREE, 0", "words[at] = KEY_FREE"),
     ("worst_place", "words[at] > words[worst]", "words[at] < words[worst]"),
-    ("tidy_near", "GROUP_QTY)] > 0", "GROUP_QTY)] > 1"),
+    ("find_qty", "key <= words[head + S_CUTOFF]", "key < words[head + S_CUTOFF]"),
+    ("find_qty", "near + NEAR_QTY + slot if slot < NEAR_LEVELS else i64(-1)", "near + NEAR_QTY + slot"),
+    ("clear_near", "words[near + slot], words[near + NEAR_QTY + slot] = KEY_FREE, 0", "pass"),
+    ("add_far", "words[at + GROUP_QTY] = qty", "words[at + GROUP_QTY] = 1"),
+    ("tidy_near", "qtys + slot)] > 0", "qtys + slot)] > 1"),
+    ("tidy_near", "add_far(words, base, side, words[near + slot], words[qtys + slot])", "pass"),
+    ("tidy_near", "words[near + slot], words[qtys + slot] = KEY_FREE, 0", "words[near + slot] = KEY_FREE"),
     ("tidy_near", "put_byte(words, near + NEAR_ORDER, entry, words[live + entry])", "pass"),
     ("tidy_near", "put_byte(words, near + NEAR_ORDER, lives + entry, slot)", "pass"),
-    ("tidy_near", "words[near + slot] = KEY_NONE", "pass"),
+    ("tidy_near", "        words[near + slot] = KEY_FREE\n", "        pass\n"),
     ("tidy_near", "range(kept, lives)", "range(kept + 1, lives)"),
     ("tidy_near", "live + kept - 1", "live + kept - 2"),
     ("tidy_near", "min(lives, kept)", "lives"),
     ("add_near", "if key > words[head + S_CUTOFF]:", "if False:"),
-    ("add_near", "count_below(words, near, key), last", "last, last"),
-    ("add_near", "at - table_of(base, side, words[base + B_GROUPS])", "0"),
+    ("add_near", "count_below(words, near, key) - (NEAR_LEVELS - last), last", "last, last"),
+    ("add_near", "- (NEAR_LEVELS - last)", ""),
+    ("add_near", "add_far(words, base, side, key, qty)", "pass"),
     ("add_near", "words[head + S_NEAR_LIVE] += 1", "pass"),
     ("sieve_levels", "found &= found - 1", "found = 0"),
     ("sieve_levels", "high + 1)", "high)"),
     ("enter_sieved", "if rank < taken:", "if rank < taken - 1:"),
     ("enter_sieved", "held + rank", "held + taken - 1 - rank"),
     ("enter_sieved", "words[entry] = KEY_NONE", "pass"),
+    ("enter_sieved", "free_place(words, table, groups, at)", "pass"),
+    ("enter_sieved", "words[at + GROUP_QTY])", "1)"),
     ("fill_near", "high if taken == count else", "high if taken != count else"),
     ("fill_near", "low + 1, high", "low + 2, high"),
     ("fill_near", "span >>= 1", "break"),
@@ -49,7 +57,8 @@ MUTANTS = [
     ("best_price", "== 0:\n        entry += 1", "== -1:\n        entry += 1"),
     ("move_limit", "S_LIMIT] = key - 1", "S_LIMIT] = key"),
     ("make_room", "key > words[worst]", "key < words[worst]"),
-    ("make_room", "words[worst] <= words[head + S_CUTOFF]", "True"),
+    ("make_room", "tidy_near(words, base, side, near_kept(words, base))", "pass"),
+    ("make_room", "free_place(words, table, words[head + S_GROUPS], worst)", "pass"),
     ("reset_level", "elif qty == 0:", "elif False:"),
     ("reset_level", "i64((held | qty) == 0)", "0"),
     ("change_level", "S_LEVELS] >= words[base + B_LEVELS]", "S_LEVELS] > words[base + B_LEVELS]"),
@@ -63,19 +72,38 @@ MUTANTS = [
     ("apply_carefully", "key <= shown", "key < shown"),
     ("apply_carefully", "settle_side(words, base, side)", "pass"),
     ("apply_rows", "-i64(words[u64(first + GROUP_ONWARD)] == 0)", "-1"),
-    ("apply_rows", "(live_mask | known_mask)", "live_mask"),
-    ("apply_rows", "-(lanes & PLACES) >> 63", "-lanes >> 63"),
-    ("apply_rows", "(1 + known_mask) & -live_mask", "-live_mask"),
-    ("apply_rows", "live += held_mask - live_mask - is_new", "live += held_mask - live_mask"),
-    ("apply_rows", "levels += held_mask - live_mask", "levels -= live_mask"),
-    ("apply_rows", "orphans += held_mask | live_mask", "pass"),
-    ("apply_rows", "orphans -= 1", "pass"),
+    ("apply_rows", "((key ^ KEY_FREE) & live_mask)", "(key ^ KEY_FREE)"),
+    ("apply_rows", "if key > cutoff:", "if key >= cutoff:"),
+    ("apply_rows", "words[u64(near + slot)] != key", "False"),
+    ("apply_rows", "is_shown |= change_level", "is_shown = change_level"),
+    ("apply_rows", "wanted) & i64(key <= shown)", "wanted)"),
+    ("apply_rows", "words[head + S_LEVELS] = levels\n            words", "words"),
+    ("apply_rows", "words[head + S_NEAR_LIVE] += live\n            is_shown", "is_shown"),
+    ("apply_rows", "words[head + S_NEAR_LIVE] += live\n                add", "add"),
+    ("apply_rows", "if wanted > 0:", "if True:"),
+    ("apply_rows", "levels + 1, orphans - 1", "levels, orphans - 1"),
+    ("apply_rows", "levels + 1, orphans - 1", "levels + 1, orphans"),
+    ("apply_rows", "is_shown | i64(key <= shown)", "is_shown"),
+    ("apply_rows", "is_shown | i64(key <= shown)", "1"),
+    ("apply_rows", "live += held_mask - live_mask", "live -= live_mask"),
+    ("apply_rows", "levels += held_mask - live_mask\n            orphans", "levels -= live_mask\n            orphans"),
+    ("apply_rows", "levels += held_mask - live_mask\n        live", "levels -= live_mask\n        live"),
+    ("apply_rows", "orphans += held_mask | live_mask\n            continue", "continue"),
+    ("apply_rows", "live_mask\n        orphans += held_mask | live_mask", "live_mask"),
+    ("apply_rows", "orphans - 1  # it counts its own", "orphans"),
+    ("apply_rows", "orphans -= 1  # as above", "pass"),
     ("apply_rows", "& BOTH_PLACES", "& -1"),
-    ("apply_rows", "wanted) & i64(key <= shown)", "wanted) & 0"),
+    ("apply_rows", "change_level(words, base, side, key, wanted)\n", "pass\n"),
+    ("apply_rows", "levels, orphans = words[head + S_LEVELS]", "_, orphans = 0"),
+    ("apply_rows", "S_CUTOFF], i64(0)\n            orphans", "S_CUTOFF], live\n            orphans"),
+    ("slot_of", "words[u64(near + slot)] != key", "False"),
+    ("slot_of", "found &= found - 1", "found = 0"),
+    ("set_slot", "put_tag(words, near + NEAR_TAG, slot, key)", "pass"),
+    ("set_slot", "words[u64(near + NEAR_QTY + slot)] = key, qty", "words[u64(near + NEAR_QTY + slot)] = key, 1"),
     ("apply_rows", "if key <= shown else 0", "if key < shown else 0"),
     ("apply_rows", "if key <= shown else 0", ""),
     ("apply_rows", "is_shown |= (held ^ wanted)", "is_shown = (held ^ wanted)"),
-    ("apply_rows", "cutoff, live = words[head + S_CUTOFF], i64(0)\n    words", "live = i64(0)\n    words"),
+    ("apply_rows", "cutoff, live = words[head + S_CUTOFF], i64(0)", "live = i64(0)"),
 ]  # fmt: skip
 
 
@@ -145,6 +173,9 @@ def exercise_deep(pair: BookPair) -> None:
         pair.apply(ASK, [(level, 0) for level in held[step % 3 :: 1 + step % 2][:23]])
         pair.apply(ASK, [(level, 9) for level in held[4:12:2]])
         pair.apply(ASK, [(held[0] - 1, 0), (held[-1] + 1, 0)])
+        price = pair.model.prices(ASK)[3]
+        pair.apply(ASK, [(price, 0), (price + 1, 8)])  # one goes and one comes in the same message
+        pair.apply(ASK, [(pair.model.prices(ASK)[pair.floor + 5] + 1, 8)])  # near, but behind what is shown
         change_last_shown(pair, ASK, 77 + step)
         pair.check()
         if step % 4 == 3:
@@ -186,6 +217,37 @@ def exercise_crowd(pair: BookPair) -> None:
             pair.check()
 
 
+def exercise_count(pair: BookPair) -> None:
+    """A key that is equal to the number of keys which went on from its group, and is not there."""
+    groups = layout.GROUPS_FIRST
+    group = group_of(2, groups)
+    crowd = iter(price for price in range(3, 3000) if group_of(price, groups) == group)
+    pair.apply(ASK, [(-level, 1) for level in range(1, 100)])
+    while pair.table(ASK)[group, layout.GROUP_ONWARD] < 2:
+        pair.apply(ASK, [(next(crowd), 3)])
+    pair.apply(ASK, [(2, 0)])
+    pair.check()
+
+
+def exercise_tags(pair: BookPair) -> None:
+    """Levels near the touch whose keys have the same tag: there, deleted, new, freed, and come back."""
+    alike = [5 + tag * (1 << 8 * layout.TAG_BYTES) for tag in range(9)]
+    for side in range(SIDES):
+        fill(pair, side, 30)
+        for rows in (alike[:5], alike[3:7], alike):
+            pair.apply(side, [(price, 3) for price in rows])
+            pair.check()
+            for qty in (4, 4, 0, 0, 5):
+                pair.apply(side, [(rows[2], qty)])
+                pair.check()
+            pair.apply(side, [(rows[1], 0), (6, 1), (rows[1], 0), (rows[1], 2), (6, 0), (rows[-1], 7)])
+            pair.check()
+        pair.apply(side, [(price, 0) for price in alike])
+        pair.apply(side, [(100_000 + tick, 1) for tick in range(1, 60)])  # their slots are freed
+        pair.apply(side, [(alike[1], 0), (alike[1], 2)])
+        pair.check()
+
+
 def exercise_full(pair: BookPair) -> None:
     """A side that is full while all of it is near, whose worst go as better ones come."""
     for price in range(200, 80, -1):
@@ -205,8 +267,10 @@ def survives(kernels: SimpleNamespace) -> bool:
         exercise(BookPair(64, kernels))
         exercise_deep(BookPair(800, kernels))  # whose tables have room for no power of two
         exercise_crowd(BookPair(256, kernels))
+        exercise_count(BookPair(256, kernels))
+        exercise_tags(BookPair(800, kernels))
         exercise_full(BookPair(64, kernels))
-    except (AssertionError, IndexError, OverflowError):
+    except (AssertionError, IndexError, OverflowError, RuntimeWarning):
         return False
     return True
 

@@ -1,4 +1,4 @@
-"""Places and order of the near part, as parts of words: the compiled intrinsics against lists."""
+"""Slots and order of the near part: the compiled intrinsics against lists."""
 
 import numpy as np
 import pytest
@@ -13,16 +13,6 @@ from . import plain
 AT, LENGTH = 3, 64
 words_held = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=16, max_size=16)
 places = st.integers(0, LENGTH - 1)
-
-
-@kernel(i64(words_in, i64, i64))
-def take_half(words, at, index):
-    return llvm.half_of(words, at, index)
-
-
-@kernel(void(words_out, i64, i64, i64))
-def set_half(words, at, index, value):
-    llvm.put_half(words, at, index, value)
 
 
 @kernel(i64(words_in, i64, i64))
@@ -45,6 +35,21 @@ def count(words, at, key):
     return llvm.count_below(words, at, key)
 
 
+@kernel(i64(words_in, i64, i64))
+def take_tag(words, at, index):
+    return llvm.tag_of(words, at, index)
+
+
+@kernel(void(words_out, i64, i64, i64))
+def set_tag(words, at, index, value):
+    llvm.put_tag(words, at, index, value)
+
+
+@kernel(i64(words_in, i64, i64))
+def find(words, at, key):
+    return llvm.tags_equal(words, at, key)
+
+
 @given(words_held, places, st.integers(0, 255))
 def test_bytes_are_read_and_written_alone(held: list[int], index: int, value: int) -> None:
     words = np.array(held)
@@ -54,18 +59,6 @@ def test_bytes_are_read_and_written_alone(held: list[int], index: int, value: in
     line[index] = value
     set_byte(words, AT, index, value)
     assert (words == expected).all()
-
-
-@given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=40), places, st.integers(-(2**31), 2**31 - 1))
-def test_half_words_are_read_and_written_alone(held: list[int], index: int, value: int) -> None:
-    words, twin = np.array(held), np.array(held)
-    expected = words.copy()
-    halves = expected.view(np.int32)[2 * AT :]
-    assert take_half(words, AT, index) == halves[index] == plain.half_of(words, AT, index)
-    halves[index] = value
-    set_half(words, AT, index, value)
-    plain.put_half(twin, AT, index, value)
-    assert (words == expected).all() and (twin == expected).all()
 
 
 @given(words_held, places, places)
@@ -89,3 +82,16 @@ def test_keys_below_another_are_counted(extreme: int, held: list[int], data: st.
     for key in (extreme, data.draw(st.sampled_from(held))):
         expected = sum(word < key for word in words[AT : AT + LENGTH].tolist())
         assert count(words, AT, key) == expected == plain.count_below(words, AT, key)
+
+
+@given(st.lists(st.sampled_from((-(2**63), -1, 0, 7, 2**63 - 1)), min_size=64, max_size=64))
+def test_tags_are_written_alone_and_found(keys: list[int]) -> None:
+    words, twin = np.full(AT + 16 + 2, -7), np.full(AT + 16 + 2, -7)
+    for slot, key in enumerate(keys):
+        set_tag(words, AT, slot, key)
+        plain.put_tag(twin, AT, slot, key)
+    assert (words == twin).all()
+    assert [take_tag(words, AT, slot) for slot in range(LENGTH)] == [key % 65536 for key in keys]
+    for key in {*keys, 5, 7 + 65536}:
+        expected = sum(1 << slot for slot in range(LENGTH) if (keys[slot] - key) % 65536 == 0)
+        assert find(words, AT, key) % (1 << 64) == expected == plain.tags_equal(words, AT, key)

@@ -11,7 +11,7 @@ from ringbook.io.errors import RingbookError
 
 def become(uid: int, group: int) -> None:
     """Compile as root, who has a cache, then be that user for good."""
-    jit.warm(rooms=(*reader.ROOMS, "book_area", "book_check"))
+    jit.warm(rooms=(*reader.ROOMS, "book_area", "book_copy", "book_check"))
     jit.usable_root = lambda: None  # that user cannot even look into root's cache folder
     os.setgroups([group])
     os.setgid(group)

@@ -14,6 +14,7 @@ from ..workspace import (
     ST_HEALTH,
     ST_PHASE,
     W_ARRIVALS,
+    W_BOOK,
     W_HOLD_NS,
     W_INSTRUMENTS,
     W_MONO_NS,
@@ -126,8 +127,10 @@ def accept(words, work, frame, rows):
     expect(words, work, work[W_NEXT_SEQ])
     if event.kind == layout.KIND_BOOK:
         base = book_of(work, event.symbol_id)
-        for side in range(layout.SIDES):  # before anything is looked at
-            expect_rows(words, base, side, rows, event.rows[side])
+        if base != work[W_BOOK]:  # else most of it is near already
+            work[W_BOOK] = base
+            for side in range(layout.SIDES):  # before anything is looked at
+                expect_rows(words, base, side, rows, event.rows[side])
         accept_diff(words, work, frame, rows)
     elif event.kind == layout.KIND_TRADE:
         if is_shared and is_known_trade(work, frame):

@@ -11,9 +11,7 @@ from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
     BOOK_HEADER_WORDS,
-    BOOK_TABLES,
     LINE_BYTES,
-    NEAR_ORDER,
     NEAR_WORDS,
     SIDES,
     WORD_BYTES,
@@ -21,8 +19,7 @@ from ..layout import (
 from .llvm import expect_at, expect_bytes
 
 HEADER_BYTES = (B_SIDE + SIDES * B_SIDE_WORDS) * WORD_BYTES  # the rest of the header is not in use
-ORDER_BYTES = (BOOK_HEADER_WORDS + NEAR_ORDER) * WORD_BYTES
-NEAR_BYTES, TABLES_BYTES = NEAR_WORDS * WORD_BYTES, BOOK_TABLES * WORD_BYTES
+NEARS_FROM, NEARS_BYTES = BOOK_HEADER_WORDS * WORD_BYTES, SIDES * NEAR_WORDS * WORD_BYTES
 TEXT_BYTES = 2048  # of a message, some 60 levels; the rest the core asks for by itself
 
 
@@ -40,7 +37,7 @@ def expect_text(buf, begin, end):
 
 @kernel(void(Instruments, i64), **INLINE)
 def expect_symbol(instruments, symbol_id):
-    """Ask for a symbol's state, board entry, and its book's header, orders and first table; a hint, nothing else.
+    """Ask for a symbol's state, board entry, and its book's header and near parts; a hint, nothing else.
 
     instruments  instrument_dtype[symbols]
     symbol_id    0..symbols - 1; a row without addresses asks for nothing
@@ -52,7 +49,6 @@ def expect_symbol(instruments, symbol_id):
         expect_at(row.state_at + line)
     for line in range(0, HEADER_BYTES, LINE_BYTES):
         expect_at(row.book_at + line)
-    for side in range(SIDES):
-        expect_at(row.book_at + ORDER_BYTES + side * NEAR_BYTES)
-    expect_at(row.book_at + TABLES_BYTES)
+    for line in range(0, NEARS_BYTES, LINE_BYTES):
+        expect_at(row.book_at + NEARS_FROM + line)
     expect_at(row.board_at)

@@ -12,9 +12,8 @@ from ..layout import (
     B_SIDE,
     B_SIDE_WORDS,
     GROUP_LEVELS,
-    GROUP_QTY,
-    GROUP_WORDS,
     KEY_NONE,
+    NEAR_LEVELS,
     S_GROUPS,
     SIDES,
 )
@@ -41,7 +40,7 @@ from ..workspace import (
 from .apply import RULE_WORD
 from .book import qty_of
 from .book_apply import apply_rows
-from .book_near import table_of
+from .book_near import place_at
 from .decimals import Triple
 from .emit import book_of, state_of
 from .pending import pending_of, restore_diff
@@ -73,18 +72,17 @@ def count_differences(words, base, others, other_base, side, bound, is_missing_o
     is_missing_only  1: only those are counted that the other book does not have
     Returns          (levels counted, those with another quantity there, best key of these or KEY_NONE)
     """
-    table = table_of(base, side, words[base + B_GROUPS])
-    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
+    room, groups = words[base + B_GROUPS], words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
     levels, different, best = i64(0), i64(0), i64(KEY_NONE)
-    for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
-        for at in range(first, first + GROUP_LEVELS):
-            key, qty = words[at], words[at + GROUP_QTY]
-            if qty > 0 and key <= bound:
-                other_qty = qty_of(others, other_base, side, key)
-                if other_qty == 0 or not is_missing_only:
-                    levels += 1
-                    different += i64(other_qty != qty)
-                    best = min(best, key if other_qty != qty else KEY_NONE)
+    for entry in range(NEAR_LEVELS + groups * GROUP_LEVELS):
+        key_at, qty_at = place_at(base, side, room, entry)
+        key, qty = words[key_at], words[qty_at]
+        if qty > 0 and key <= bound:
+            other_qty = qty_of(others, other_base, side, key)
+            if other_qty == 0 or not is_missing_only:
+                levels += 1
+                different += i64(other_qty != qty)
+                best = min(best, key if other_qty != qty else KEY_NONE)
     return levels, different, best
 
 

@@ -1,12 +1,12 @@
-"""The full-depth book: per side a table of every level and, in front of it, the best of them in order.
+"""The full-depth book: per side the best levels in order and, behind them, a table of all others.
 
-    near    keys[64] places[64] order[64]        every level up to the cutoff, the best first (book_near.py)
-    table   groups of keys[7] and quantities[7]  a level is found by its key in one step       (book_table.py)
+    near    keys[64] qtys[64] order[64]          every level up to the cutoff, the best first       (book_near.py)
+    table   groups of keys[7] and quantities[7]  the others; a level is found by its key in one step (book_table.py)
 
 Most deltas lie far from the touch and need no order: they cost one look into the table. key = price for ASK, -price
 for BID, so both sides are the same code and better is smaller. Prices are mantissas, -(2^63 - 1)..2^63 - 1. `words`
 and `base` are trusted: the writer's own bus or a private copy, never a book another process is changing (see
-book_area.py). See decisions/0009-near-and-table.md.
+book_area.py). See decisions/0013-near-levels-by-themselves.md.
 """
 
 import numpy as np
@@ -23,12 +23,11 @@ from ..layout import (
     B_VERSION,
     BID,
     BOOK_HEADER_WORDS,
-    GROUP_QTY,
     GROUPS_FIRST,
     HORIZON_OPEN,
     KEY_NONE,
     NEAR_ORDER,
-    NEAR_PLACE,
+    NEAR_QTY,
     NO_PRICE,
     S_CUTOFF,
     S_GROUPS,
@@ -38,9 +37,10 @@ from ..layout import (
     S_SHOWN,
     SIDES,
 )
+from .book_full import find_qty
 from .book_near import clear_near, near_of, table_of
-from .book_table import clear_groups, find_place, groups_for
-from .llvm import byte_of, half_of, store_relaxed
+from .book_table import clear_groups, groups_for
+from .llvm import byte_of, store_relaxed
 
 u64 = np.uint64
 HORIZON_OPEN_BID, HORIZON_OPEN_ASK = HORIZON_OPEN
@@ -91,10 +91,8 @@ def qty_of(words, base, side, key):
     side   BID or ASK
     key    any but KEY_FREE
     """
-    table = table_of(base, side, words[base + B_GROUPS])
-    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
-    at = find_place(words, table, groups, key)
-    return words[at + GROUP_QTY] if at >= 0 else i64(0)
+    at = find_qty(words, base, side, key)
+    return words[at] if at >= 0 else i64(0)
 
 
 @kernel(i64(words_in, i64, i64, words_out, i64, i64, i64), **INLINE)
@@ -110,12 +108,12 @@ def write_top(words, base, side, out, price_at, qty_at, n):
     n         levels wanted, at most the book's floor
     Returns   levels written, fewer than n when the side holds no more.
     """
-    near, qtys = near_of(base, side), table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY
+    near, qtys = near_of(base, side), near_of(base, side) + NEAR_QTY
     held, flip, entry, done = words[base + B_SIDE + side * B_SIDE_WORDS + S_NEAR], side - 1, i64(0), i64(0)
     while entry < held and done < n:
         # A slot that is no level is written too, and then overwritten by the next: no branch.
         slot = byte_of(words, near + NEAR_ORDER, entry)
-        qty = words[u64(qtys + half_of(words, near + NEAR_PLACE, slot))]
+        qty = words[u64(qtys + slot)]
         out[u64(price_at + done)] = (words[u64(near + slot)] ^ flip) - flip
         out[u64(qty_at + done)] = qty
         done += i64(qty > 0)
@@ -155,9 +153,8 @@ def best_price(words, base, side):
     head, near = base + B_SIDE + side * B_SIDE_WORDS, near_of(base, side)
     if words[head + S_LEVELS] == 0:
         return NO_PRICE
-    qtys, places = table_of(base, side, words[base + B_GROUPS]) + GROUP_QTY, near + NEAR_PLACE
     entry, slot = i64(0), byte_of(words, near + NEAR_ORDER, 0)
-    while entry < words[head + S_NEAR] - 1 and words[u64(qtys + half_of(words, places, slot))] == 0:
+    while entry < words[head + S_NEAR] - 1 and words[u64(near + NEAR_QTY + slot)] == 0:
         entry += 1
         slot = byte_of(words, near + NEAR_ORDER, entry)
     return (2 * side - 1) * words[u64(near + slot)]

@@ -1,8 +1,8 @@
 """One message's rows into a full book: the path every diff takes.
 
-As a rule a row is one look at its group: the level is there, or a free place is, and a change, an insert and a
-delete are the same stores with other numbers, because nobody can predict which it is. What is not so simple goes
-to book_full.change_level.
+As a rule a row near the touch is one look at all slots of the near part, and a row beyond it one look at its group in
+the table: the level is there, or a free place is, and a change, an insert and a delete are the same stores with other
+numbers, because nobody can predict which it is. What is not so simple goes to book_full.change_level.
 """
 
 import numpy as np
@@ -21,6 +21,9 @@ from ..layout import (
     GROUP_WORDS,
     KEY_FREE,
     KEY_NONE,
+    NEAR_LEVELS,
+    NEAR_QTY,
+    NEAR_TAG,
     S_CUTOFF,
     S_GROUPS,
     S_LEVELS,
@@ -28,10 +31,11 @@ from ..layout import (
     S_NEAR_LIVE,
     S_SHOWN,
 )
+from .book_fill import fill_near
 from .book_full import change_level
-from .book_near import add_near, fill_near, grow_table, table_of
+from .book_near import add_near, grow_table, near_of, table_of
 from .book_table import PLACES, group_of
-from .llvm import LINE_WORDS, count_trailing_zeros, expect_line, lanes_equal
+from .llvm import LINE_WORDS, count_trailing_zeros, expect_line, lanes_equal, tags_equal
 
 u64 = np.uint64
 BOTH_PLACES = PLACES | PLACES << LINE_WORDS
@@ -71,7 +75,7 @@ def set_level(words, base, side, price, qty):
 
 @kernel(void(words_out, i64, i64, Rows, i64), **INLINE)
 def expect_rows(words, base, side, rows, count):
-    """Ask for the lines that a message's first rows will change, all at once; a hint, nothing else.
+    """Ask for the lines of the table that a message's last rows will change, all at once; a hint, nothing else.
 
     words  int64[:]
     base   first word of the book
@@ -80,9 +84,13 @@ def expect_rows(words, base, side, rows, count):
     count  rows of that side, 0..cap
     """
     table, price, sign = table_of(base, side, words[base + B_GROUPS]), rows["price"], 2 * side - 1
-    groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
-    for row in range(min(count, EXPECTED)):
-        first = table + group_of(sign * price[side, row], groups) * GROUP_WORDS
+    head = base + B_SIDE + side * B_SIDE_WORDS
+    groups, cutoff = words[head + S_GROUPS], words[head + S_CUTOFF]
+    for row in range(count - 1, max(i64(-1), count - 1 - EXPECTED), -1):
+        key = sign * price[side, row]
+        if key <= cutoff:
+            return  # rows come from the touch outwards as a rule
+        first = table + group_of(key, groups) * GROUP_WORDS
         expect_line(words, first)
         expect_line(words, first + LINE_WORDS)
 
@@ -124,45 +132,54 @@ def apply_rows(words, base, side, rows, count):
         return apply_carefully(words, base, side, rows, count)
     if levels + count > words[head + S_GROUPS] * GROUP_LEVELS_GROWN:
         grow_table(words, base, side, levels + count)
-    groups, flip = words[head + S_GROUPS], side - 1
+    groups, flip, near = words[head + S_GROUPS], side - 1, near_of(base, side)
     shown, orphans = words[head + S_SHOWN], count
     is_shown = i64(shown > cutoff)  # as for a book that was never shown; else it is near
     for row in range(count):
         key, wanted = (price[side, row] ^ flip) - flip, max(qty[side, row], 0)
-        first = table + group_of(key, groups) * GROUP_WORDS
-        # The lane that has the key, else the first free one, as one number: no branch on which it is.
-        free_lanes = lanes_equal(words, first, KEY_FREE) & -i64(words[u64(first + GROUP_ONWARD)] == 0)
-        lanes = (lanes_equal(words, first, key) | free_lanes << LINE_WORDS) & BOTH_PLACES
-        if lanes == 0:
+        if key > cutoff:  # rows come from the touch outwards as a rule, so this one can be predicted
+            first = table + group_of(key, groups) * GROUP_WORDS
+            # The lane that has the key, else the first free one, as one number: no branch on which it is.
+            free_lanes = lanes_equal(words, first, KEY_FREE) & -i64(words[u64(first + GROUP_ONWARD)] == 0)
+            lanes = (lanes_equal(words, first, key) | free_lanes << LINE_WORDS) & BOTH_PLACES
+            if lanes == 0:
+                words[head + S_LEVELS] = levels
+                change_level(words, base, side, key, wanted)
+                levels, orphans = words[head + S_LEVELS], orphans - 1  # it counts its own
+                continue
+            at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
+            held = words[u64(at + GROUP_QTY)]
+            # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which no
+            # compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
+            live_mask, held_mask = -wanted >> 63, -held >> 63
+            words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
+            words[u64(at + GROUP_QTY)] = wanted
+            levels += held_mask - live_mask
+            orphans += held_mask | live_mask
+            continue
+        slot = count_trailing_zeros(u64(tags_equal(words, near + NEAR_TAG, key)))
+        if slot < NEAR_LEVELS and words[u64(near + slot)] != key:  # another of its tag, or one that is gone
             words[head + S_LEVELS] = levels
             words[head + S_NEAR_LIVE] += live
             is_shown |= change_level(words, base, side, key, wanted) & i64(key <= shown)
             levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
-            orphans -= 1  # it counts its own
+            orphans -= 1  # as above
             continue
-        at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
-        held = words[u64(at + GROUP_QTY)]
-        # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which no
-        # compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
-        live_mask, held_mask = -wanted >> 63, -held >> 63
-        words[u64(at + GROUP_QTY)] = wanted
-        levels += held_mask - live_mask
-        orphans += held_mask | live_mask
-        if key > cutoff:  # rows come from the touch outwards as a rule, so this one can be predicted
-            words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
+        if slot == NEAR_LEVELS:
+            if wanted > 0:
+                words[head + S_NEAR_LIVE] += live
+                add_near(words, base, side, key, wanted)
+                cutoff, live = words[head + S_CUTOFF], i64(0)
+                levels, orphans, is_shown = levels + 1, orphans - 1, is_shown | i64(key <= shown)
             continue
-        # A level deleted here keeps its place, for its slot in the near part points to it.
-        known_mask = -(lanes & PLACES) >> 63
-        words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & (live_mask | known_mask))
-        # What is shown is near, so rows beyond the cutoff need not be asked: where new levels have moved it in before
-        # the last one shown, they were seen here.
+        held = words[u64(near + NEAR_QTY + slot)]
+        words[u64(near + NEAR_QTY + slot)] = wanted
+        # What is shown is near, and new levels that have moved the cutoff in before the last one shown were seen here.
         is_shown |= (held ^ wanted) if key <= shown else 0
-        is_new = (1 + known_mask) & -live_mask
-        live += held_mask - live_mask - is_new
-        if is_new:
-            words[head + S_NEAR_LIVE] += live
-            add_near(words, base, side, at)
-            cutoff, live = words[head + S_CUTOFF], i64(0)
+        live_mask, held_mask = -wanted >> 63, -held >> 63
+        levels += held_mask - live_mask
+        live += held_mask - live_mask
+        orphans += held_mask | live_mask
     words[head + S_LEVELS] = levels
     words[head + S_NEAR_LIVE] += live
     words[base + B_ORPHANS] += orphans

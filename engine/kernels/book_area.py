@@ -4,7 +4,7 @@ A book is too large for two cells, so readers retry: the version word is odd whi
 A symbol that updates flat out could keep a reader retrying for ever; such a reader raises a request in the
 control page, and the writer copies that book to the scratch book between two reads of the socket.
 
-Copies are packed: the levels alone, in no order, for a table is mostly empty places. engine/books.py sorts them.
+Copies are packed, see book_copy.py.
 """
 
 from ..jit import i64, kernel, void, words_in, words_out
@@ -12,42 +12,28 @@ from ..layout import (
     B_AS_OF,
     B_EVENT,
     B_HEALTH,
-    B_HORIZON,
     B_LAST_ID,
     B_RECV,
-    B_SIDE,
-    B_SIDE_WORDS,
     B_VERSION,
-    BOOK_HEADER_WORDS,
     CTL_BOOK_REQUEST,
     GEO_BOOK_LEVELS,
     GEO_BOOK_STRIDE,
     GEO_BOOKS,
     GEO_SCRATCH,
     GEO_SYMBOLS,
-    GROUP_LEVELS,
     LINE_BYTES,
     READ_BUSY,
     READ_EMPTY,
     READ_OK,
-    S_GROUPS,
-    S_LEVELS,
-    S_LIMIT,
-    SIDES,
     WORD_BYTES,
 )
-from .book import book_reset
-from .book_apply import settle_side
-from .book_full import change_level
-from .book_near import table_of
-from .book_table import groups_for, pack_levels
+from .book_copy import copy_packed, pack_book
 from .llvm import (
     cpu_relax,
     fence_acquire,
     fence_release,
     load_acquire,
     load_relaxed,
-    move_words,
     store_relaxed,
     store_release,
 )
@@ -83,82 +69,6 @@ def book_end(words, base, as_of_seq, last_id, recv_ns, event_ns, health):
     words[base + B_RECV], words[base + B_EVENT] = recv_ns, event_ns
     version = load_relaxed(words, base + B_VERSION)
     store_release(words, base + B_VERSION, (version | 1) + 1)  # PAIR book-change-before-even
-
-
-@kernel(i64(i64, i64, i64))
-def column_of(to, side, groups):
-    """Return the first key of a side in a packed copy; the quantities lie groups * GROUP_LEVELS further.
-
-    to      first word of the copy
-    side    BID or ASK
-    groups  groups of a table
-    """
-    return to + BOOK_HEADER_WORDS + 2 * side * groups * GROUP_LEVELS
-
-
-@kernel(void(words_in, i64, i64, words_out, i64))
-def pack_book(words, base, levels, out, to):
-    """Copy header and levels of a book, whatever its words are.
-
-    words   int64[:]
-    base    first word of the book
-    levels  levels a side of the book, from the caller's own geometry
-    out     int64[:], holds book_words(levels) from `to`
-    to      first word of the packed copy
-    """
-    groups = groups_for(levels)
-    move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
-    for side in range(SIDES):
-        table, keys = table_of(base, side, groups), column_of(to, side, groups)
-        used = max(i64(0), min(load_relaxed(words, base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS), groups))
-        count = pack_levels(words, table, used, out, keys, keys + groups * GROUP_LEVELS)
-        out[to + B_SIDE + side * B_SIDE_WORDS + S_LEVELS] = count
-
-
-@kernel(void(words_in, i64, i64, words_out, i64))
-def copy_packed(words, base, levels, out, to):
-    """Copy a packed copy; its counts are cut to what there is room for.
-
-    words   int64[:]
-    base    first word of the packed copy
-    levels  levels a side of the book, from the caller's own geometry
-    out     int64[:], holds book_words(levels) from `to`
-    to      first word of the new copy
-    """
-    groups = groups_for(levels)
-    places = groups * GROUP_LEVELS
-    move_words(out, to + B_VERSION + 1, words, base + B_VERSION + 1, BOOK_HEADER_WORDS - B_VERSION - 1)
-    for side in range(SIDES):
-        at = B_SIDE + side * B_SIDE_WORDS + S_LEVELS
-        count = max(i64(0), min(load_relaxed(words, base + at), places))
-        out[to + at] = count
-        for column in range(2):
-            keys = column_of(0, side, groups) + column * places
-            move_words(out, to + keys, words, base + keys, count)
-
-
-@kernel(void(words_in, i64, i64, words_out, i64))
-def unpack_book(packed, levels, floor, out, base):
-    """Make a book of its own of a packed copy, header included.
-
-    packed  int64[:], a packed copy at word 0
-    levels  levels a side of the book it was made of
-    floor   as in book_reset
-    out     int64[:], another array
-    base    first word of the new book
-    """
-    groups = groups_for(levels)
-    book_reset(out, base, levels, floor)
-    for side in range(SIDES):
-        head, keys = B_SIDE + side * B_SIDE_WORDS, column_of(0, side, groups)
-        for at in range(keys, keys + packed[head + S_LEVELS]):
-            change_level(out, base, side, packed[at], packed[at + groups * GROUP_LEVELS])
-        settle_side(out, base, side)
-        out[base + head + S_LIMIT] = packed[head + S_LIMIT]
-        out[base + B_HORIZON + side] = packed[B_HORIZON + side]
-    out[base + B_VERSION], out[base + B_AS_OF] = packed[B_VERSION], packed[B_AS_OF]
-    out[base + B_LAST_ID], out[base + B_HEALTH] = packed[B_LAST_ID], packed[B_HEALTH]
-    out[base + B_RECV], out[base + B_EVENT] = packed[B_RECV], packed[B_EVENT]
 
 
 @kernel(i64(words_in, i64, i64, words_out))

@@ -1,4 +1,4 @@
-"""The table of a full book: every level of a side, found by its key in one step as a rule.
+"""The table of a full book: the levels of a side that are not near, found by their key in one step as a rule.
 
 A key belongs to one group of seven places. While the group is full, the key goes on to the next one, and every group
 it passed counts it in its eighth word; a search ends where that count is 0. So a delete leaves nothing behind
@@ -17,7 +17,6 @@ from ..layout import (
     GROUP_WORDS,
     GROUPS_FIRST,
     KEY_FREE,
-    NEAR_LEVELS,
 )
 from .llvm import count_trailing_zeros, lanes_equal
 
@@ -34,7 +33,7 @@ def groups_for(levels):
 
     levels  levels a side the book holds at most
     """
-    groups = (levels + NEAR_LEVELS + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
+    groups = (levels + GROUP_LEVELS_MEAN - 1) // GROUP_LEVELS_MEAN
     return (groups + GROUPS_FIRST - 1) // GROUPS_FIRST * GROUPS_FIRST
 
 
@@ -186,33 +185,11 @@ def worst_place(words, table, groups):
     words    int64[:]
     table    first word of the table
     groups   groups of it
-    Returns  the word of its key, -1 when there is no level.
+    Returns  the word of its key, that of a free place in an empty table, -1 when there are no groups.
     """
     worst = i64(-1)
     for group in range(groups):
         for at in range(table + group * GROUP_WORDS, table + group * GROUP_WORDS + GROUP_LEVELS):
-            if words[at + GROUP_QTY] > 0 and (worst < 0 or words[at] > words[worst]):
+            if worst < 0 or words[at] > words[worst]:
                 worst = at
     return worst
-
-
-@kernel(i64(words_in, i64, i64, words_out, i64, i64))
-def pack_levels(words, table, groups, out, key_at, qty_at):
-    """Copy every level of a table, in no order; safe on a table that another process is changing.
-
-    words    int64[:]
-    table    first word of the table
-    groups   groups of it, from the caller's own geometry
-    out      int64[:]
-    key_at   first of groups * GROUP_LEVELS words for keys
-    qty_at   likewise for quantities
-    Returns  levels copied.
-    """
-    count = i64(0)
-    for group in range(groups):
-        first = table + group * GROUP_WORDS
-        for lane in range(GROUP_LEVELS):  # every place is written, the next level overwrites: no branch
-            key, qty = words[u64(first + lane)], words[u64(first + lane + GROUP_QTY)]
-            out[u64(key_at + count)], out[u64(qty_at + count)] = key, qty
-            count += i64(qty > 0)
-    return count

@@ -16,7 +16,7 @@ from numba.np.arrayobj import populate_array
 from ..layout import LINE_BYTES, WORD_BYTES
 
 AARCH64 = platform.machine() == "aarch64"
-I64, I32, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(8)
+I64, I32, I16, I8 = ir.IntType(64), ir.IntType(32), ir.IntType(16), ir.IntType(8)
 SYS_FUTEX = 98 if AARCH64 else 202
 LINE_WORDS = LINE_BYTES // WORD_BYTES
 CLOCK_REALTIME, CLOCK_MONOTONIC = 0, 1
@@ -433,27 +433,31 @@ def _splat(builder, value, kind):
     return builder.shuffle_vector(builder.insert_element(empty, value, I32(0)), empty, zeros)
 
 
-def _lanes(name, sign):
+def _lanes(name, sign, kind, count):
     @intrinsic
     def lanes(typingctx, words, at, key):
         def codegen(context, builder, signature, args):
-            kind = ir.VectorType(I64, LINE_WORDS)
+            vector = ir.VectorType(kind, count)
             pointer = _element(context, builder, signature.args[0], args[0], args[1])
-            load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+            load = builder.load(builder.bitcast(pointer, vector.as_pointer()), typ=vector)
             load.align = 8
-            found = builder.icmp_signed(sign, load, _splat(builder, args[2], kind))
-            return builder.zext(builder.bitcast(found, ir.IntType(LINE_WORDS)), I64)
+            sought = builder.trunc(args[2], kind) if kind.width < I64.width else args[2]
+            found = builder.icmp_signed(sign, load, _splat(builder, sought, vector))
+            found = builder.bitcast(found, ir.IntType(count))
+            return builder.zext(found, I64) if count < I64.width else found
 
         return types.int64(words, types.int64, types.int64), codegen
 
     lanes.__doc__ = (
-        f"{name}(words, at, key) -> int64: bit i is set where words[at + i] {sign} key, of eight words."
+        f"{name}(words, at, key) -> int64: bit i is set where the i-th number of {kind} from words[at] on "
+        f"{sign} key, of {count}."
     )
     return lanes
 
 
-lanes_equal = _lanes("lanes_equal", "==")
-lanes_below = _lanes("lanes_below", "<")
+lanes_equal = _lanes("lanes_equal", "==", I64, LINE_WORDS)
+lanes_below = _lanes("lanes_below", "<", I64, LINE_WORDS)
+tags_equal = _lanes("tags_equal", "==", I16, LINE_BYTES)
 
 
 @intrinsic
@@ -480,53 +484,41 @@ def count_below(typingctx, words, at, key):
 
 
 def _part(context, builder, signature, args, index, kind):
-    """Pointer to a byte or half word, the `index`-th from the start of a word on."""
+    """Pointer to a byte or tag, the `index`-th from the start of a word on."""
     start = _element(context, builder, signature.args[0], args[0], args[1])
     return builder.gep(builder.bitcast(start, kind.as_pointer()), [index])
 
 
-@intrinsic
-def half_of(typingctx, words, at, index):
-    """half_of(words, at, index): the half word, signed, so many behind the start of words[at]."""
+def _part_reader(name, what, kind):
+    @intrinsic
+    def read(typingctx, words, at, index):
+        def codegen(context, builder, signature, args):
+            part = builder.load(_part(context, builder, signature, args, args[2], kind), typ=kind)
+            return builder.zext(part, I64)
 
-    def codegen(context, builder, signature, args):
-        return builder.sext(
-            builder.load(_part(context, builder, signature, args, args[2], I32), typ=I32), I64
-        )
+        return types.int64(words, types.int64, types.int64), codegen
 
-    return types.int64(words, types.int64, types.int64), codegen
-
-
-@intrinsic
-def put_half(typingctx, words, at, index, value):
-    """put_half(words, at, index, value): set the half word so many behind the start of words[at]."""
-
-    def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[3], I32), _part(context, builder, signature, args, args[2], I32))
-        return context.get_dummy_value()
-
-    return types.void(words, types.int64, types.int64, types.int64), codegen
+    read.__doc__ = f"{name}(words, at, index): the {what} so many behind the start of words[at]."
+    return read
 
 
-@intrinsic
-def byte_of(typingctx, words, at, index):
-    """byte_of(words, at, index): the byte so many behind the start of words[at]."""
+def _part_writer(name, what, kind):
+    @intrinsic
+    def write(typingctx, words, at, index, value):
+        def codegen(context, builder, signature, args):
+            builder.store(
+                builder.trunc(args[3], kind), _part(context, builder, signature, args, args[2], kind)
+            )
+            return context.get_dummy_value()
 
-    def codegen(context, builder, signature, args):
-        return builder.zext(builder.load(_part(context, builder, signature, args, args[2], I8), typ=I8), I64)
+        return types.void(words, types.int64, types.int64, types.int64), codegen
 
-    return types.int64(words, types.int64, types.int64), codegen
+    write.__doc__ = f"{name}(words, at, index, value): set the {what} so many behind the start of words[at]."
+    return write
 
 
-@intrinsic
-def put_byte(typingctx, words, at, index, value):
-    """put_byte(words, at, index, value): set the byte so many behind the start of words[at]."""
-
-    def codegen(context, builder, signature, args):
-        builder.store(builder.trunc(args[3], I8), _part(context, builder, signature, args, args[2], I8))
-        return context.get_dummy_value()
-
-    return types.void(words, types.int64, types.int64, types.int64), codegen
+byte_of, put_byte = _part_reader("byte_of", "byte", I8), _part_writer("put_byte", "byte", I8)
+tag_of, put_tag = _part_reader("tag_of", "two bytes", I16), _part_writer("put_tag", "two bytes", I16)
 
 
 @intrinsic
