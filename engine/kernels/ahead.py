@@ -12,6 +12,7 @@ from ..layout import (
     B_SIDE_WORDS,
     BOOK_HEADER_WORDS,
     LINE_BYTES,
+    NEAR_TAG,
     NEAR_WORDS,
     SIDES,
     WORD_BYTES,
@@ -19,7 +20,11 @@ from ..layout import (
 from .llvm import expect_at, expect_bytes
 
 HEADER_BYTES = (B_SIDE + SIDES * B_SIDE_WORDS) * WORD_BYTES  # the rest of the header is not in use
-NEARS_FROM, NEARS_BYTES = BOOK_HEADER_WORDS * WORD_BYTES, SIDES * NEAR_WORDS * WORD_BYTES
+NEAR_BYTES = NEAR_WORDS * WORD_BYTES
+TAGS_FROM = (
+    BOOK_HEADER_WORDS + NEAR_TAG
+) * WORD_BYTES  # tags and order; the slots are asked for by expect_rows
+TAGS_END = (BOOK_HEADER_WORDS + NEAR_WORDS) * WORD_BYTES
 TEXT_BYTES = 2048  # of a message, some 60 levels; the rest the core asks for by itself
 
 
@@ -37,7 +42,7 @@ def expect_text(buf, begin, end):
 
 @kernel(void(Instruments, i64), **INLINE)
 def expect_symbol(instruments, symbol_id):
-    """Ask for a symbol's state, board entry, and its book's header and near parts; a hint, nothing else.
+    """Ask for a symbol's state, board entry, and its book's header, tags and orders; a hint, nothing else.
 
     instruments  instrument_dtype[symbols]
     symbol_id    0..symbols - 1; a row without addresses asks for nothing
@@ -49,6 +54,7 @@ def expect_symbol(instruments, symbol_id):
         expect_at(row.state_at + line)
     for line in range(0, HEADER_BYTES, LINE_BYTES):
         expect_at(row.book_at + line)
-    for line in range(0, NEARS_BYTES, LINE_BYTES):
-        expect_at(row.book_at + NEARS_FROM + line)
+    for side in range(SIDES):
+        for line in range(TAGS_FROM, TAGS_END, LINE_BYTES):
+            expect_at(row.book_at + side * NEAR_BYTES + line)
     expect_at(row.board_at)

@@ -75,7 +75,7 @@ def set_level(words, base, side, price, qty):
 
 @kernel(void(words_out, i64, i64, Rows, i64), **INLINE)
 def expect_rows(words, base, side, rows, count):
-    """Ask for the lines of the table that a message's last rows will change, all at once; a hint, nothing else.
+    """Ask for a side's slots, and the lines of the table that a message's last rows will change; a hint, nothing else.
 
     words  int64[:]
     base   first word of the book
@@ -86,6 +86,8 @@ def expect_rows(words, base, side, rows, count):
     table, price, sign = table_of(base, side, words[base + B_GROUPS]), rows["price"], 2 * side - 1
     head = base + B_SIDE + side * B_SIDE_WORDS
     groups, cutoff = words[head + S_GROUPS], words[head + S_CUTOFF]
+    for slot in range(0, NEAR_QTY + NEAR_LEVELS, LINE_WORDS):
+        expect_line(words, near_of(base, side) + slot)
     for row in range(count - 1, max(i64(-1), count - 1 - EXPECTED), -1):
         key = sign * price[side, row]
         if key <= cutoff:
