@@ -70,9 +70,8 @@ def make_room(words, base, side, key):
     Returns  1 when there is room now, 0 when the new level is the one that goes.
     """
     head, table = base + B_SIDE + side * B_SIDE_WORDS, table_of(base, side, words[base + B_GROUPS])
-    if (
-        words[head + S_NEAR_LIVE] == words[head + S_LEVELS]
-    ):  # so every slot is a level, for no side has less room
+    # With an empty table every slot is a level, for no side has less room than there are slots.
+    if words[head + S_NEAR_LIVE] == words[head + S_LEVELS]:
         tidy_near(words, base, side, near_kept(words, base))
     worst = worst_place(words, table, words[head + S_GROUPS])
     if worst < 0 or key > words[worst]:
