@@ -240,7 +240,7 @@ def test_row_counts_are_cut_to_the_array() -> None:
         ("near qty", 0, book_check.BOOK_WRONG_COUNT),
         ("unused key", 5, book_check.BOOK_WRONG_SLOT),
         ("unused qty", 5, book_check.BOOK_WRONG_SLOT),
-        ("no slot's qty", 5, book_check.BOOK_WRONG_SLOT),
+        ("tags", 5, book_check.BOOK_WRONG_SLOT),
         ("order", 0x0101010101010101, book_check.BOOK_WRONG_ORDER),
         ("order", -1, book_check.BOOK_WRONG_ORDER),
         ("key", 5, book_check.BOOK_LOST_LEVEL),
@@ -263,7 +263,7 @@ def test_check_names_each_violation(at: int | str, value: int, violation: int) -
     places = {
         "near key": held, "near qty": held + layout.NEAR_QTY, "unused key": near + int(order[-1]),
         "unused qty": near + layout.NEAR_QTY + int(order[-1]),
-        "no slot's qty": near + layout.NEAR_QTY + layout.NEAR_LEVELS,
+        "tags": near + layout.NEAR_TAG,
         "order": near + layout.NEAR_ORDER, "key": far, "qty": far + layout.GROUP_QTY,
         "onward": table + layout.GROUP_ONWARD,
     }  # fmt: skip

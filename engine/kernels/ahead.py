@@ -21,9 +21,8 @@ from .llvm import expect_at, expect_bytes
 
 HEADER_BYTES = (B_SIDE + SIDES * B_SIDE_WORDS) * WORD_BYTES  # the rest of the header is not in use
 NEAR_BYTES = NEAR_WORDS * WORD_BYTES
-TAGS_FROM = (
-    BOOK_HEADER_WORDS + NEAR_TAG
-) * WORD_BYTES  # tags and order; the slots are asked for by expect_rows
+# Tags and order; the slots are asked for by book_apply.expect_rows.
+TAGS_FROM = (BOOK_HEADER_WORDS + NEAR_TAG) * WORD_BYTES
 TAGS_END = (BOOK_HEADER_WORDS + NEAR_WORDS) * WORD_BYTES
 TEXT_BYTES = 2048  # of a message, some 60 levels; the rest the core asks for by itself
 
