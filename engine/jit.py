@@ -47,7 +47,8 @@ CODE_SETTINGS = ("OPT", "BOUNDSCHECK", "DEBUGINFO_DEFAULT", "LOOP_VECTORIZE", "S
 ENGINE_DIR = Path(__file__).resolve().parent
 PACKAGE = __name__.split(".")[0]
 
-i64, u8, void = numba.int64, numba.uint8, numba.void
+i64, u64, u8, void = numba.int64, numba.uint64, numba.uint8, numba.void
+Pair, Triple = numba.types.UniTuple(i64, 2), numba.types.UniTuple(i64, 3)
 # Inputs are declared read-only in this one place: such a signature accepts writable arrays too.
 words_in = numba.types.Array(i64, 1, "C", readonly=True, aligned=True)
 bytes_in = numba.types.Array(u8, 1, "C", readonly=True, aligned=True)

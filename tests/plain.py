@@ -27,9 +27,10 @@ def lanes_equal(words, at, key) -> int:
     return lanes(words, at, lambda word: word == key)
 
 
-def lanes_below(words, at, key) -> int:
-    """Plain twin of llvm.lanes_below."""
-    return lanes(words, at, lambda word: word < key)
+def lanes_within(words, at, low, high) -> int:
+    """Plain twin of llvm.lanes_within."""
+    assert low <= high
+    return lanes(words, at, lambda word: low <= word <= high)
 
 
 def tags_of(words, at) -> np.ndarray:
@@ -95,7 +96,7 @@ def group_of(key, groups) -> int:
 
 
 TWINS = (
-    move_words, lanes_equal, lanes_below, tags_equal, tag_of, put_tag, count_below, byte_of, put_byte,
+    move_words, lanes_equal, lanes_within, tags_equal, tag_of, put_tag, count_below, byte_of, put_byte,
     rotate_bytes, count_trailing_zeros, group_of,
 )  # fmt: skip
 TWIN_NAMES = {twin.__name__ for twin in TWINS}

@@ -46,6 +46,16 @@ def set_tag(words, at, index, value):
 
 
 @kernel(i64(words_in, i64, i64))
+def equal_lanes(words, at, key):
+    return llvm.lanes_equal(words, at, key)
+
+
+@kernel(i64(words_in, i64, i64, i64))
+def lanes_inside(words, at, low, high):
+    return llvm.lanes_within(words, at, low, high)
+
+
+@kernel(i64(words_in, i64, i64))
 def find(words, at, key):
     return llvm.tags_equal(words, at, key)
 
@@ -82,6 +92,17 @@ def test_keys_below_another_are_counted(extreme: int, held: list[int], data: st.
     for key in (extreme, data.draw(st.sampled_from(held))):
         expected = sum(word < key for word in words[AT : AT + LENGTH].tolist())
         assert count(words, AT, key) == expected == plain.count_below(words, AT, key)
+
+
+@given(words_held, st.data())
+def test_lanes_that_equal_a_key_or_lie_in_a_range(held: list[int], data: st.DataObject) -> None:
+    words, line = np.array(held), held[AT : AT + 8]
+    edges = st.sampled_from([*held, -(2**63), 0, 2**63 - 1])
+    low, high = sorted((data.draw(edges), data.draw(edges)))
+    equal = sum(1 << lane for lane, word in enumerate(line) if word == low)
+    inside = sum(1 << lane for lane, word in enumerate(line) if low <= word <= high)
+    assert equal_lanes(words, AT, low) == equal == plain.lanes_equal(words, AT, low)
+    assert lanes_inside(words, AT, low, high) == inside == plain.lanes_within(words, AT, low, high)
 
 
 @given(st.lists(st.sampled_from((-(2**63), -1, 0, 7, 2**63 - 1)), min_size=64, max_size=64))

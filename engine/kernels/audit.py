@@ -5,7 +5,7 @@ hold the same levels as far as both are known completely. Nothing here changes t
 """
 
 from .. import layout
-from ..jit import Frame, Rows, i64, kernel, void, words_in, words_out
+from ..jit import Frame, Rows, Triple, i64, kernel, void, words_in, words_out
 from ..layout import (
     B_GROUPS,
     B_HORIZON,
@@ -41,7 +41,6 @@ from .apply import RULE_WORD
 from .book import qty_of
 from .book_apply import apply_rows
 from .book_near import place_at
-from .decimals import Triple
 from .emit import book_of, state_of
 from .pending import pending_of, restore_diff
 from .snapshot import fill_book

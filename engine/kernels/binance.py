@@ -10,7 +10,7 @@ over the outer object finds envelope, event and symbol wherever they are, and wh
 """
 
 from .. import layout
-from ..jit import Frame, Instruments, Routes, Rows, bytes_in, i64, kernel
+from ..jit import INLINE, Frame, Instruments, Pair, Routes, Rows, bytes_in, i64, kernel, u64
 from .ahead import expect_symbol
 from .binance_fields import IMAGE
 from .binance_payload import read_payload
@@ -18,18 +18,7 @@ from .binance_shape import HAS_ID, guess_shape, kind_of, shape_of, survey
 from .binance_usual import read_usual
 from .llvm import LONG_BYTES, bytes_like, count_trailing_zeros, load_u64
 from .names import find_route
-from .text import (
-    CLOSE_OBJECT,
-    INLINE,
-    OPEN_OBJECT,
-    QUOTE,
-    Pair,
-    find_quote,
-    skip_space,
-    skip_string,
-    skip_value,
-    u64,
-)
+from .text import CLOSE_OBJECT, OPEN_OBJECT, QUOTE, find_quote, skip_space, skip_string, skip_value
 
 DECODED, NOT_MARKET_DATA, NEEDS_SLOW_PATH = layout.DECODED, layout.NOT_MARKET_DATA, layout.NEEDS_SLOW_PATH
 MALFORMED, UNKNOWN_SYMBOL = layout.MALFORMED, layout.UNKNOWN_SYMBOL

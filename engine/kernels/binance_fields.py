@@ -16,22 +16,10 @@ until 2024, and "p" may mean anything in a diff.
 import numpy as np
 
 from .. import layout
-from ..jit import bytes_in, i64, kernel
+from ..jit import INLINE, Pair, bytes_in, i64, kernel, u64
 from .llvm import load_u64
 from .names import load_some
-from .text import (
-    BACKSLASH,
-    INLINE,
-    MALFORMED,
-    NEEDS_SLOW_PATH,
-    QUOTE,
-    SPACE,
-    Pair,
-    skip_colon,
-    skip_space,
-    skip_string,
-    u64,
-)
+from .text import BACKSLASH, MALFORMED, NEEDS_SLOW_PATH, QUOTE, SPACE, skip_colon, skip_space, skip_string
 
 SHAPES = DIFF, IMAGE, TRADE, AGGREGATE, TICKER = range(5)
 NO_SHAPE = -1

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import layout
-from ..jit import Frame, Instruments, Rows, bytes_in, i64, kernel, words_out
+from ..jit import INLINE, Frame, Instruments, Pair, Rows, bytes_in, i64, kernel, words_out
 from ..layout import ASK, BID, NO_SIDE
 from .binance_fields import (
     AGGREGATE,
@@ -41,14 +41,12 @@ from .names import skip_symbol
 from .text import (
     CLOSE_OBJECT,
     COMMA,
-    INLINE,
     LOW_HALF,
     MALFORMED,
     NEEDS_SLOW_PATH,
     OPEN_OBJECT,
     QUOTE,
     TRUE_WORD,
-    Pair,
     skip_comma,
     skip_scalar,
     skip_space,

@@ -3,7 +3,7 @@
 import numba
 
 from .. import layout
-from ..jit import bytes_in, i64, kernel
+from ..jit import INLINE, Pair, bytes_in, i64, kernel, u64
 from .binance_fields import (
     DIFF,
     FILLS,
@@ -24,17 +24,14 @@ from .binance_fields import (
 from .llvm import load_u64
 from .text import (
     CLOSE_OBJECT,
-    INLINE,
     MALFORMED,
     NEEDS_SLOW_PATH,
     OPEN_OBJECT,
     QUOTE,
-    Pair,
     skip_comma,
     skip_space,
     skip_string,
     skip_value,
-    u64,
 )
 
 Survey = numba.types.UniTuple(i64, 6)

@@ -10,7 +10,7 @@ else, and every error, is left to binance_payload: it reads the payload anew and
 import numpy as np
 
 from .. import layout
-from ..jit import Frame, Instruments, Rows, bytes_in, i64, kernel, words_out
+from ..jit import INLINE, Frame, Instruments, Pair, Rows, bytes_in, i64, kernel, u64, words_out
 from .binance_fields import (
     DIFF,
     F_EVENT,
@@ -30,7 +30,7 @@ from .binance_payload import scale_time
 from .binance_shape import kind_of
 from .levels import NO_FORM, read_list
 from .llvm import LONG_BYTES, TEXT_BYTES, bytes_unlike, count_trailing_zeros, load_u64, read_count, signs_in
-from .text import CLOSE_OBJECT, INLINE, Pair, u64
+from .text import CLOSE_OBJECT
 
 SYMBOL_AT = layout.instrument_dtype.fields["symbol"][1]  # type: ignore[index]
 

@@ -144,44 +144,43 @@ def apply_rows(words, base, side, rows, count):
             # The lane that has the key, else the first free one, as one number: no branch on which it is.
             free_lanes = lanes_equal(words, first, KEY_FREE) & -i64(words[u64(first + GROUP_ONWARD)] == 0)
             lanes = (lanes_equal(words, first, key) | free_lanes << LINE_WORDS) & BOTH_PLACES
-            if lanes == 0:
-                words[head + S_LEVELS] = levels
-                change_level(words, base, side, key, wanted)
-                levels, orphans = words[head + S_LEVELS], orphans - 1  # it counts its own
+            if lanes != 0:
+                at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
+                held = words[u64(at + GROUP_QTY)]
+                # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which
+                # no compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
+                live_mask, held_mask = -wanted >> 63, -held >> 63
+                words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
+                words[u64(at + GROUP_QTY)] = wanted
+                levels += held_mask - live_mask
+                orphans += held_mask | live_mask
                 continue
-            at = first + (count_trailing_zeros(u64(lanes)) & (LINE_WORDS - 1))
-            held = words[u64(at + GROUP_QTY)]
-            # Whether a row deletes and whether its level is there, nobody can predict: masks by sign bits, which no
-            # compiler makes branches of. 0 or -1 by -x >> 63, for no quantity is below 0.
-            live_mask, held_mask = -wanted >> 63, -held >> 63
-            words[u64(at)] = KEY_FREE ^ ((key ^ KEY_FREE) & live_mask)
-            words[u64(at + GROUP_QTY)] = wanted
-            levels += held_mask - live_mask
-            orphans += held_mask | live_mask
-            continue
-        slot = count_trailing_zeros(u64(tags_equal(words, near + NEAR_TAG, key)))
-        if slot < NEAR_LEVELS and words[u64(near + slot)] != key:  # another of its tag, or one that is gone
-            words[head + S_LEVELS] = levels
-            words[head + S_NEAR_LIVE] += live
-            is_shown |= change_level(words, base, side, key, wanted) & i64(key <= shown)
-            levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
-            orphans -= 1  # as above
-            continue
-        if slot == NEAR_LEVELS:
-            if wanted > 0:
-                words[head + S_NEAR_LIVE] += live
-                add_near(words, base, side, key, wanted)
-                cutoff, live = words[head + S_CUTOFF], i64(0)
-                levels, orphans, is_shown = levels + 1, orphans - 1, is_shown | i64(key <= shown)
-            continue
-        held = words[u64(near + NEAR_QTY + slot)]
-        words[u64(near + NEAR_QTY + slot)] = wanted
-        # What is shown is near, and new levels that have moved the cutoff in before the last one shown were seen here.
-        is_shown |= (held ^ wanted) if key <= shown else 0
-        live_mask, held_mask = -wanted >> 63, -held >> 63
-        levels += held_mask - live_mask
-        live += held_mask - live_mask
-        orphans += held_mask | live_mask
+        else:
+            slot = count_trailing_zeros(u64(tags_equal(words, near + NEAR_TAG, key)))
+            if slot == NEAR_LEVELS:
+                if wanted > 0:
+                    words[head + S_NEAR_LIVE] += live
+                    add_near(words, base, side, key, wanted)
+                    cutoff, live = words[head + S_CUTOFF], i64(0)
+                    levels, orphans, is_shown = levels + 1, orphans - 1, is_shown | i64(key <= shown)
+                continue
+            if words[u64(near + slot)] == key:
+                held = words[u64(near + NEAR_QTY + slot)]
+                words[u64(near + NEAR_QTY + slot)] = wanted
+                # What is shown is near, and new levels that have moved the cutoff in before the last one shown were
+                # seen here.
+                is_shown |= (held ^ wanted) if key <= shown else 0
+                live_mask, held_mask = -wanted >> 63, -held >> 63
+                levels += held_mask - live_mask
+                live += held_mask - live_mask
+                orphans += held_mask | live_mask
+                continue
+        # A group that goes on elsewhere, another key of the same tag, or one that is gone.
+        words[head + S_LEVELS] = levels
+        words[head + S_NEAR_LIVE] += live
+        is_shown |= change_level(words, base, side, key, wanted) & i64(key <= shown)
+        levels, cutoff, live = words[head + S_LEVELS], words[head + S_CUTOFF], i64(0)
+        orphans -= 1  # it counts its own
     words[head + S_LEVELS] = levels
     words[head + S_NEAR_LIVE] += live
     words[base + B_ORPHANS] += orphans

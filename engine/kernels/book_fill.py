@@ -27,7 +27,7 @@ from ..layout import (
 )
 from .book_near import near_of, set_slot, table_of, tidy_near
 from .book_table import PLACES, free_place
-from .llvm import byte_of, count_below, count_trailing_zeros, lanes_below
+from .llvm import byte_of, count_below, count_trailing_zeros, lanes_within
 
 u64 = np.uint64
 SPAN_MIN = SIEVE_LEVELS  # so few keys fit into the sieve whatever they are
@@ -50,9 +50,7 @@ def sieve_levels(words, base, side, low, high):
     table, sieve = table_of(base, side, room), table_of(base, SIDES, room)
     groups = words[base + B_SIDE + side * B_SIDE_WORDS + S_GROUPS]
     for first in range(table, table + groups * GROUP_WORDS, GROUP_WORDS):
-        found = ~lanes_below(words, first, low) & PLACES
-        if high != KEY_NONE:
-            found &= lanes_below(words, first, high + 1)
+        found = lanes_within(words, first, low, high) & PLACES
         while found != 0:
             at, slot = first + count_trailing_zeros(u64(found)), sieve + min(count, SIEVE_LEVELS - 1)
             words[slot], words[slot + SIEVE_LEVELS] = words[at], at - table

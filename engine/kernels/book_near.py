@@ -7,10 +7,9 @@ freed when the part is full and is tidied, and then the worst levels go to the t
 left, it is filled up (book_fill.py).
 """
 
-import numba
 import numpy as np
 
-from ..jit import INLINE, i64, kernel, void, words_in, words_out
+from ..jit import INLINE, Pair, i64, kernel, void, words_in, words_out
 from ..layout import (
     B_FLOOR,
     B_GROUPS,
@@ -48,7 +47,6 @@ from .llvm import (
 )
 
 u64 = np.uint64
-Pair = numba.types.UniTuple(i64, 2)
 
 
 @kernel(i64(i64, i64))

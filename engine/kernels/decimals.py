@@ -6,32 +6,16 @@ rest ("SIMD within a register"). Nothing is rounded; the answers are those of te
 (code, where).
 """
 
-import numba
 import numpy as np
 
 from .. import layout
-from ..jit import bytes_in, i64, kernel
+from ..jit import INLINE, Pair, Triple, bytes_in, i64, kernel, u64
 from .llvm import count_trailing_zeros, load_u64
-from .text import (
-    DOT,
-    INLINE,
-    LOWER_E,
-    MINUS,
-    NINE,
-    PLUS,
-    QUOTE,
-    UPPER_E,
-    ZERO,
-    Pair,
-    skip_digits,
-    skip_string,
-    u64,
-)
+from .text import DOT, LOWER_E, MINUS, NINE, PLUS, QUOTE, UPPER_E, ZERO, skip_digits, skip_string
 
 MALFORMED, NEEDS_SLOW_PATH = layout.MALFORMED, layout.NEEDS_SLOW_PATH
 OFF_GRID, OVERFLOW = layout.OFF_GRID, layout.OVERFLOW
 
-Triple = numba.types.UniTuple(i64, 3)
 
 INT64_MAX = (1 << 63) - 1
 NO_LIMIT = 1 << 62  # digits before the point are never beyond the scale

@@ -8,10 +8,9 @@ what the numbers are made of. How many digits stand before a point is not part o
 import numba
 import numpy as np
 
-from ..jit import bytes_in, i64, kernel
+from ..jit import INLINE, Pair, bytes_in, i64, kernel, u64
 from .decimals import DIGIT_BITS, POW10, QUICK_DIGITS
 from .llvm import FORM_ROW, TEXT_BYTES, count_trailing_zeros, load_u64, signs_in
-from .text import INLINE, Pair, u64
 
 EVERY = 0x0101010101010101  # byte of a word
 QUICK_MANTISSA = 10  # 8 digits before the point and 10 decimals stay within int64

@@ -10,7 +10,7 @@ another form is read carefully and the form learned anew.
 import numba
 
 from .. import layout
-from ..jit import Rows, bytes_in, i64, kernel
+from ..jit import INLINE, Pair, Rows, Triple, bytes_in, i64, kernel, u64
 from .decimals import DIGIT_BITS, ZEROS, read_decimal
 from .forms import (
     FORMS,
@@ -24,22 +24,9 @@ from .forms import (
     learn_form,
 )
 from .llvm import count_trailing_zeros, load_u64, read_pair
-from .text import (
-    CLOSE_LIST,
-    COMMA,
-    INLINE,
-    MALFORMED,
-    OPEN_LIST,
-    QUOTE,
-    Pair,
-    skip_comma,
-    skip_space,
-    skip_value,
-    u64,
-)
+from .text import CLOSE_LIST, COMMA, MALFORMED, OPEN_LIST, QUOTE, skip_comma, skip_space, skip_value
 
 TOO_MANY_LEVELS = layout.TOO_MANY_LEVELS
-Triple = numba.types.UniTuple(i64, 3)
 NEXT_LEVEL, LAST_LEVEL = u64(int.from_bytes(b'],["', "little")), u64(int.from_bytes(b"]]", "little"))
 NEXT_BYTES, NEXT_MASK = 4, u64((1 << 32) - 1)
 LAST_BYTES, LAST_MASK = 2, u64((1 << 16) - 1)

@@ -396,25 +396,23 @@ def _ask(context, builder, pointer, to_write):
     return context.get_dummy_value()
 
 
-@intrinsic
-def expect_line(typingctx, words, index):
-    """expect_line(words, index): ask for the cache line of words[index], to be written soon; a hint, nothing else."""
+def _asker(name, to_write):
+    @intrinsic
+    def expect(typingctx, array, index):
+        def codegen(context, builder, signature, args):
+            pointer = _element(context, builder, signature.args[0], args[0], args[1])
+            return _ask(context, builder, builder.bitcast(pointer, I8.as_pointer()), to_write)
 
-    def codegen(context, builder, signature, args):
-        pointer = _element(context, builder, signature.args[0], args[0], args[1])
-        return _ask(context, builder, builder.bitcast(pointer, I8.as_pointer()), 1)
+        return types.void(array, types.int64), codegen
 
-    return types.void(words, types.int64), codegen
+    use = "written" if to_write else "read"
+    expect.__doc__ = (
+        f"{name}(array, index): ask for the cache line of array[index], to be {use} soon; a hint, no more."
+    )
+    return expect
 
 
-@intrinsic
-def expect_bytes(typingctx, data, index):
-    """expect_bytes(data, index): ask for the cache line of a byte array's data[index], to be read soon; a hint."""
-
-    def codegen(context, builder, signature, args):
-        return _ask(context, builder, _element(context, builder, signature.args[0], args[0], args[1]), 0)
-
-    return types.void(data, types.int64), codegen
+expect_line, expect_bytes = _asker("expect_line", 1), _asker("expect_bytes", 0)
 
 
 @intrinsic
@@ -433,7 +431,7 @@ def _splat(builder, value, kind):
     return builder.shuffle_vector(builder.insert_element(empty, value, I32(0)), empty, zeros)
 
 
-def _lanes(name, sign, kind, count):
+def _lanes(name, kind, count):
     @intrinsic
     def lanes(typingctx, words, at, key):
         def codegen(context, builder, signature, args):
@@ -442,7 +440,7 @@ def _lanes(name, sign, kind, count):
             load = builder.load(builder.bitcast(pointer, vector.as_pointer()), typ=vector)
             load.align = 8
             sought = builder.trunc(args[2], kind) if kind.width < I64.width else args[2]
-            found = builder.icmp_signed(sign, load, _splat(builder, sought, vector))
+            found = builder.icmp_signed("==", load, _splat(builder, sought, vector))
             found = builder.bitcast(found, ir.IntType(count))
             return builder.zext(found, I64) if count < I64.width else found
 
@@ -450,14 +448,30 @@ def _lanes(name, sign, kind, count):
 
     lanes.__doc__ = (
         f"{name}(words, at, key) -> int64: bit i is set where the i-th number of {kind} from words[at] on "
-        f"{sign} key, of {count}."
+        f"equals key, of {count}."
     )
     return lanes
 
 
-lanes_equal = _lanes("lanes_equal", "==", I64, LINE_WORDS)
-lanes_below = _lanes("lanes_below", "<", I64, LINE_WORDS)
-tags_equal = _lanes("tags_equal", "==", I16, LINE_BYTES)
+lanes_equal = _lanes("lanes_equal", I64, LINE_WORDS)
+tags_equal = _lanes("tags_equal", I16, LINE_BYTES)
+
+
+@intrinsic
+def lanes_within(typingctx, words, at, low, high):
+    """lanes_within(words, at, low, high) -> int64: bit i of 8 is set where low <= words[at + i] <= high."""
+
+    def codegen(context, builder, signature, args):
+        kind = ir.VectorType(I64, LINE_WORDS)
+        pointer = _element(context, builder, signature.args[0], args[0], args[1])
+        load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+        load.align = 8
+        # One comparison: counted from low, what lies below it is a number greater than any span.
+        span = _splat(builder, builder.sub(args[3], args[2]), kind)
+        found = builder.icmp_unsigned("<=", builder.sub(load, _splat(builder, args[2], kind)), span)
+        return builder.zext(builder.bitcast(found, ir.IntType(LINE_WORDS)), I64)
+
+    return types.int64(words, types.int64, types.int64, types.int64), codegen
 
 
 @intrinsic

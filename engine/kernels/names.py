@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from ..jit import Instruments, Routes, bytes_in, i64, kernel
+from ..jit import INLINE, Instruments, Routes, bytes_in, i64, kernel, u64
 from ..layout import ROUTE_NAME_BYTES, SYMBOL_BYTES, WORD_BYTES, route_dtype
 from ..routes import HASH_FIRST, HASH_FOLD, HASH_LAST
 from .llvm import LONG_BYTES, bytes_unlike, load_u64
-from .text import INLINE, QUOTE, u64
+from .text import QUOTE
 
 FIRST_FACTOR, LAST_FACTOR = np.uint64(HASH_FIRST), np.uint64(HASH_LAST)
 FOLD = np.uint64(HASH_FOLD)

@@ -7,15 +7,11 @@ Every primitive answers (next, fact): the offset behind the token, or (negative 
 The grammar is RFC 8259; UTF-8 is not checked.
 """
 
-import numba
 import numpy as np
 
 from .. import layout
-from ..jit import INLINE, bytes_in, i64, kernel
+from ..jit import INLINE, Pair, bytes_in, i64, kernel, u64
 from .llvm import count_trailing_zeros, load_u64
-
-u64 = numba.uint64
-Pair = numba.types.UniTuple(i64, 2)
 
 MALFORMED, NEEDS_SLOW_PATH = layout.MALFORMED, layout.NEEDS_SLOW_PATH
 MAX_DEPTH = 64  # open brackets while skipping: one bit each
