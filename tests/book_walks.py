@@ -172,3 +172,15 @@ def walk_full(pair: BookPair) -> None:
     for price in range(dropped + 3, dropped - 4, -1):
         pair.set_level(ASK, price, 3)
         pair.check()
+
+
+# With the levels a side of their books; the shortest come first, for most mistakes die there.
+WALKS = (
+    (walk_crowd, 256),
+    (walk_count, 256),
+    (walk_tags, 800),
+    (walk_moving_cutoff, 256),
+    (walk_full, 64),
+    (walk, 64),
+    (walk_deep, 800),  # whose tables have room for no power of two
+)

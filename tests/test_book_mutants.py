@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from . import book_walks
 from .book_bench import COMPILED, BookPair, plain, warm
+from .book_walks import WALKS
 
 MUTANTS = [
     ("find_place", "if words[first + GROUP_ONWARD] == 0:", "if True:"),
@@ -111,15 +111,8 @@ MUTANTS = [
 
 def survives(kernels: SimpleNamespace) -> bool:
     try:
-        book_walks.walk_crowd(BookPair(256, kernels))
-        book_walks.walk_count(BookPair(256, kernels))
-        book_walks.walk_tags(BookPair(800, kernels))
-        book_walks.walk_moving_cutoff(BookPair(256, kernels))
-        book_walks.walk_full(BookPair(64, kernels))
-        book_walks.walk(BookPair(64, kernels))
-        book_walks.walk_deep(
-            BookPair(800, kernels)
-        )  # the longest last; its tables have room for no power of two
+        for walk, levels in WALKS:
+            walk(BookPair(levels, kernels))
     except (AssertionError, IndexError, OverflowError, RuntimeWarning):
         return False
     return True

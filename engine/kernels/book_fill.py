@@ -43,7 +43,7 @@ def sieve_levels(words, base, side, low, high):
     base     first word of the book
     side     BID or ASK
     low      smallest key, above the cutoff
-    high     greatest key
+    high     greatest key, not below low
     Returns  how many there are; those beyond SIEVE_LEVELS are not kept.
     """
     room, count = words[base + B_GROUPS], i64(0)

@@ -431,18 +431,28 @@ def _splat(builder, value, kind):
     return builder.shuffle_vector(builder.insert_element(empty, value, I32(0)), empty, zeros)
 
 
+def _line(context, builder, signature, args, kind):
+    """The vector that begins at words[at], of a signature that begins with (words, at)."""
+    pointer = _element(context, builder, signature.args[0], args[0], args[1])
+    load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
+    load.align = WORD_BYTES
+    return load
+
+
+def _mask_of(builder, lanes):
+    """A vector of booleans as the lowest bits of an int64."""
+    bits = builder.bitcast(lanes, ir.IntType(lanes.type.count))
+    return builder.zext(bits, I64) if lanes.type.count < I64.width else bits
+
+
 def _lanes(name, kind, count):
     @intrinsic
     def lanes(typingctx, words, at, key):
         def codegen(context, builder, signature, args):
             vector = ir.VectorType(kind, count)
-            pointer = _element(context, builder, signature.args[0], args[0], args[1])
-            load = builder.load(builder.bitcast(pointer, vector.as_pointer()), typ=vector)
-            load.align = 8
             sought = builder.trunc(args[2], kind) if kind.width < I64.width else args[2]
-            found = builder.icmp_signed("==", load, _splat(builder, sought, vector))
-            found = builder.bitcast(found, ir.IntType(count))
-            return builder.zext(found, I64) if count < I64.width else found
+            line = _line(context, builder, signature, args, vector)
+            return _mask_of(builder, builder.icmp_signed("==", line, _splat(builder, sought, vector)))
 
         return types.int64(words, types.int64, types.int64), codegen
 
@@ -459,17 +469,19 @@ tags_equal = _lanes("tags_equal", I16, LINE_BYTES)
 
 @intrinsic
 def lanes_within(typingctx, words, at, low, high):
-    """lanes_within(words, at, low, high) -> int64: bit i of 8 is set where low <= words[at + i] <= high."""
+    """lanes_within(words, at, low, high) -> int64: bit i of 8 is set where low <= words[at + i] <= high.
+
+    high  not below low
+    """
 
     def codegen(context, builder, signature, args):
         kind = ir.VectorType(I64, LINE_WORDS)
-        pointer = _element(context, builder, signature.args[0], args[0], args[1])
-        load = builder.load(builder.bitcast(pointer, kind.as_pointer()), typ=kind)
-        load.align = 8
         # One comparison: counted from low, what lies below it is a number greater than any span.
         span = _splat(builder, builder.sub(args[3], args[2]), kind)
-        found = builder.icmp_unsigned("<=", builder.sub(load, _splat(builder, args[2], kind)), span)
-        return builder.zext(builder.bitcast(found, ir.IntType(LINE_WORDS)), I64)
+        line = _line(context, builder, signature, args, kind)
+        return _mask_of(
+            builder, builder.icmp_unsigned("<=", builder.sub(line, _splat(builder, args[2], kind)), span)
+        )
 
     return types.int64(words, types.int64, types.int64, types.int64), codegen
 
